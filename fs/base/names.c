@@ -1,0 +1,59 @@
+#include "base/names.h"
+
+#include <string.h>
+
+#define CLASS_SHIFT 30
+#define INDEX_MASK ((1U << CLASS_SHIFT) - 1)
+
+static const size_t class_bytes[NAMES_CLASSES] = {32, 64, 264};
+
+int names_init(Names *names, int fd, uint64_t offset, uint32_t max)
+{
+    memset(names, 0, sizeof *names);
+    for (unsigned c = 0; c < NAMES_CLASSES; c++) {
+        int r = slot_array_init(&names->classes[c], fd, offset + c * (1ULL << 40), class_bytes[c],
+                                max < INDEX_MASK ? max : INDEX_MASK);
+        if (r < 0) {
+            names_done(names);
+            return r;
+        }
+    }
+    return 0;
+}
+
+void names_done(Names *names)
+{
+    for (unsigned c = 0; c < NAMES_CLASSES; c++)
+        slot_array_done(&names->classes[c]);
+}
+
+NameRef names_add(Names *names, const char *name)
+{
+    size_t need = sizeof(SlotHead) + strlen(name) + 1;
+    for (unsigned c = 0; c < NAMES_CLASSES; c++) {
+        if (need > class_bytes[c])
+            continue;
+        uint32_t index = slot_reserve(&names->classes[c]);
+        if (!index)
+            return 0;
+        char *record = slot_at(&names->classes[c], index);
+        memcpy(record + sizeof(SlotHead), name, need - sizeof(SlotHead));
+        slot_publish(&names->classes[c], index);
+        return (c << CLASS_SHIFT) | index;
+    }
+    return 0;
+}
+
+void names_remove(Names *names, NameRef ref)
+{
+    if (ref)
+        slot_release(&names->classes[ref >> CLASS_SHIFT], ref & INDEX_MASK);
+}
+
+const char *names_get(const Names *names, NameRef ref)
+{
+    if (!ref)
+        return "";
+    const char *record = slot_at(&names->classes[ref >> CLASS_SHIFT], ref & INDEX_MASK);
+    return record + sizeof(SlotHead);
+}

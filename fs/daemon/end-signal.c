@@ -1,0 +1,119 @@
+#include "daemon/end-signal.h"
+
+#include "base/clock.h"
+#include "daemon/mount.h"
+
+#include <errno.h>
+#include <signal.h>
+
+/* Interrupts the server's read; does nothing by itself. */
+#define WAKE_SIGNAL SIGUSR2
+
+/* A signal that comes between the server's look at its flag and its read is lost, so it is repeated
+ * until the server has returned. */
+#define REPEAT_NS (20 * CLOCK_NS_PER_MS)
+
+struct EndSignal {
+    FuseServer *server;
+    const Options *options;
+    pthread_t thread, serving;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool returned; /* lock */
+};
+
+static void do_nothing(int number)
+{
+    (void)number;
+}
+
+static void end_set(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGHUP);
+    sigaddset(set, WAKE_SIGNAL); /* sent to this thread: the server has returned by itself */
+}
+
+static struct timespec in_a_moment(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    ts.tv_nsec += REPEAT_NS;
+    if (ts.tv_nsec >= CLOCK_NS_PER_S) {
+        ts.tv_nsec -= CLOCK_NS_PER_S;
+        ts.tv_sec++;
+    }
+    return ts;
+}
+
+static void stop_server(EndSignal *end)
+{
+    fuse_server_end(end->server);
+    pthread_mutex_lock(&end->lock);
+    while (!end->returned) {
+        pthread_kill(end->serving, WAKE_SIGNAL);
+        struct timespec until = in_a_moment();
+        pthread_cond_timedwait(&end->changed, &end->lock, &until);
+    }
+    pthread_mutex_unlock(&end->lock);
+}
+
+static void *end_main(void *data)
+{
+    EndSignal *end = data;
+    sigset_t set;
+    int number;
+    end_set(&set);
+    if (sigwait(&set, &number) == 0 && number != WAKE_SIGNAL) {
+        log_info("%s: ending on signal %d", end->options->mountpoint, number);
+        mount_detach(end->options);
+        stop_server(end);
+    }
+    return NULL;
+}
+
+int end_signal_new(FuseServer *server, const Options *options, EndSignal **out)
+{
+    EndSignal *end = g_new0(EndSignal, 1);
+    end->server = server;
+    end->options = options;
+    end->serving = pthread_self();
+    pthread_mutex_init(&end->lock, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&end->changed, &attr);
+    pthread_condattr_destroy(&attr);
+
+    struct sigaction wake = {.sa_handler = do_nothing}; /* no SA_RESTART: it must interrupt */
+    sigaction(WAKE_SIGNAL, &wake, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    sigset_t set;
+    end_set(&set);
+    pthread_sigmask(SIG_BLOCK, &set, NULL); /* in all threads made from here on */
+    int r = pthread_create(&end->thread, NULL, end_main, end);
+    sigemptyset(&set);
+    sigaddset(&set, WAKE_SIGNAL);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    if (r != 0) {
+        g_free(end);
+        return -r;
+    }
+    *out = end;
+    return 0;
+}
+
+void end_signal_free(EndSignal *end)
+{
+    pthread_mutex_lock(&end->lock);
+    end->returned = true;
+    pthread_cond_signal(&end->changed);
+    pthread_mutex_unlock(&end->lock);
+    pthread_kill(end->thread, WAKE_SIGNAL);
+    pthread_join(end->thread, NULL);
+    pthread_cond_destroy(&end->changed);
+    pthread_mutex_destroy(&end->lock);
+    g_free(end);
+}

@@ -1,0 +1,18 @@
+/* SIGTERM, SIGINT and SIGHUP end the mount: it is taken out of the namespace, and the server stops.
+ */
+#ifndef LOCKFS_DAEMON_END_SIGNAL_H
+#define LOCKFS_DAEMON_END_SIGNAL_H
+
+#include "daemon/options.h"
+#include "fuse/server.h"
+
+typedef struct EndSignal EndSignal;
+
+/* To be called by the thread that will run the server. Starts a thread that waits for the signals.
+ */
+int end_signal_new(FuseServer *server, const Options *options, EndSignal **out);
+
+/* Ends the thread. To be called by the same thread, after the server has returned. */
+void end_signal_free(EndSignal *end);
+
+#endif

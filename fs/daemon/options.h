@@ -1,0 +1,50 @@
+/* The command line: what it says, checked, and nothing done yet.
+ *
+ *     lockfs [options] DIR | SOURCE MOUNTPOINT | none MOUNTPOINT
+ *
+ * Options may come from the command line, from `config=FILE`, or from /etc/lockfs/lockfs.conf when
+ * it is there and no other file is named. Rules are ordered: built-in, then the file's, then the
+ * command line's in the order they were given.
+ */
+#ifndef LOCKFS_DAEMON_OPTIONS_H
+#define LOCKFS_DAEMON_OPTIONS_H
+
+#include "engine/engine.h"
+
+typedef enum {
+    OPTIONS_RUN,
+    OPTIONS_HELP,
+    OPTIONS_VERSION,
+    OPTIONS_REFUSED, /* a message was printed */
+} OptionsResult;
+
+typedef enum {
+    UNOWNED_INFER,
+    UNOWNED_KEEP,
+    UNOWNED_HEAL,
+} UnownedPolicy;
+
+typedef struct {
+    char *source;     /* NULL: memory */
+    char *mountpoint; /* absolute */
+    bool in_place;
+    bool foreground;
+    bool debug;
+    bool allow_other;
+    UnownedPolicy unowned;
+    EngineOptions engine;
+    GString *mount; /* options for the kernel and fusermount3, comma-separated */
+    char *fsname;   /* NULL: the source */
+    RuleSet *rules;
+} Options;
+
+OptionsResult options_parse(int argc, char **argv, Options *options);
+void options_clear(Options *options);
+
+void options_print_help(void);
+void options_print_version(void);
+
+/* Directories with presets, NULL-terminated: $LOCKFS_PRESETS if set, then the installed ones. */
+char **options_preset_dirs(void);
+
+#endif

@@ -1,0 +1,106 @@
+#include "engine/engine.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "engine/owner.h"
+#include "engine/reaper.h"
+#include "engine/trash.h"
+
+/* Windows of address space, not memory: what the kernel may refer to at once. */
+#define MAX_NODES (1U << 25)
+
+/* Dead claims take room beside the held ones until they are cleared away. */
+#define CLAIMS_PER_LOCK 2
+#define CLAIMS_SPARE 4096
+
+/* Tokens start at the seconds of the epoch times this, so they grow over restarts and reboots as
+ * long as fewer claims are made than that in a second; and stay below 2^52 for a century. */
+#define TOKENS_PER_SECOND (1ULL << 20)
+
+static uint64_t first_token(void)
+{
+    return (uint64_t)(clock_real_ns() / CLOCK_NS_PER_S) * TOKENS_PER_SECOND;
+}
+
+static int thread_groups(const void *proc, pid_t tid, gid_t *groups, int max)
+{
+    return proc_groups(proc, tid, groups, max);
+}
+
+static int init_tables(Engine *engine, int root_fd, bool in_place)
+{
+    AUTO_FD int file = slot_file_new("lockfs");
+    if (file < 0)
+        return file;
+    uint32_t locks = engine->options.max_locks;
+    uint32_t claims =
+        locks > (UINT32_MAX >> 3) ? UINT32_MAX >> 2 : locks * CLAIMS_PER_LOCK + CLAIMS_SPARE;
+    int r = names_init(&engine->names, file, 0, MAX_NODES);
+    if (r == 0)
+        r = store_init(&engine->store, root_fd, in_place, &engine->names, file, NAMES_FILE_SPAN,
+                       MAX_NODES, fd_raise_limit());
+    if (r == 0)
+        r = claim_table_init(&engine->claims, &engine->names, file,
+                             NAMES_FILE_SPAN + STORE_FILE_SPAN, claims, first_token());
+    if (r == 0)
+        engine->file = fd_take(&file);
+    return r;
+}
+
+int engine_init(Engine *engine, int root_fd, bool in_place, const EngineOptions *options,
+                RuleSet *rules, const Proc *proc, const HelperList *helpers)
+{
+    *engine = (Engine){
+        .options = *options,
+        .proc = proc,
+        .helpers = helpers,
+        .rules = rule_set_ref(rules),
+        .per_uid = g_hash_table_new(g_direct_hash, g_direct_equal),
+        .path = g_string_new(NULL),
+        .trash = trash_new(),
+        .file = -1,
+    };
+    pthread_mutex_init(&engine->lock, NULL);
+    creds_init(&engine->store.creds, thread_groups, proc);
+    int r = init_tables(engine, root_fd, in_place);
+    return r < 0 ? r : reaper_new(engine);
+}
+
+int engine_start(Engine *engine, const EngineHooks *hooks)
+{
+    engine->hooks = *hooks;
+    if (!engine->options.read_only)
+        trash_adopt(engine);
+    return reaper_start(engine);
+}
+
+void engine_stop(Engine *engine)
+{
+    reaper_stop(engine);
+}
+
+static void close_owners(Engine *engine)
+{
+    for (uint32_t i = 1; i <= engine->claims.owners.used; i++) {
+        Owner *owner = slot_find(&engine->claims.owners, i);
+        if (owner) {
+            fd_close(owner->pidfd);
+            fd_close(owner->cgroup_events);
+        }
+    }
+}
+
+void engine_done(Engine *engine)
+{
+    trash_free(engine);
+    close_owners(engine);
+    reaper_free(engine);
+    claim_table_done(&engine->claims);
+    store_done(&engine->store);
+    names_done(&engine->names);
+    fd_close(engine->file);
+    g_hash_table_unref(engine->per_uid);
+    g_string_free(engine->path, TRUE);
+    rule_set_unref(engine->rules);
+    pthread_mutex_destroy(&engine->lock);
+}

@@ -1,0 +1,170 @@
+/* The engine joins the layers: it takes requests in terms of nodes and names, asks the rules and
+ * the arbiter, and acts on the source.
+ *
+ * Every function named engine_* takes the lock itself; none waits for anything but the source. The
+ * thread that serves requests calls them; the reaper (reaper.h) is the only other thread that
+ * touches the state.
+ *
+ * An exclusive create gives its answer through a callback. On one machine it is called before the
+ * function returns; an arbiter shared by several machines may call it later, and nothing above the
+ * engine will notice.
+ */
+#ifndef LOCKFS_ENGINE_ENGINE_H
+#define LOCKFS_ENGINE_ENGINE_H
+
+#include "base/log.h"
+#include "claims/claim-table.h"
+#include "proc/death-watch.h"
+#include "proc/identity.h"
+#include "rules/rule-set.h"
+#include "store/source.h"
+
+#include <pthread.h>
+
+typedef struct {
+    bool observe;    /* claim and report, never hide, heal or refuse */
+    bool mtime_real; /* show strangers the true times of a live lock */
+    bool read_only;
+    uint32_t max_locks;
+    uint32_t max_locks_per_uid;
+    int64_t retain_ns;
+    double data_timeout;     /* seconds that the kernel may keep entries and attributes of data */
+    double negative_timeout; /* and that a data name is not there */
+} EngineOptions;
+
+/* What the engine asks of the layers above; called from the reaper only, without the lock. */
+typedef struct {
+    /* rmdir(2) or unlink(2) of `name` in the directory `dir_path` (relative, "" for the root)
+     * through our own mount. -ENXIO: the mount cannot be reached from here. */
+    int (*remove_through_mount)(void *ctx, const char *dir_path, const char *name, bool is_dir);
+    /* Tells the kernel that an entry is gone. */
+    void (*tell_removed)(void *ctx, uint64_t dir_id, uint64_t node_id, const char *name);
+    void *ctx;
+} EngineHooks;
+
+typedef struct {
+    uint64_t acquired, released, published, healed, refused, ended_unowned;
+} EngineStats;
+
+typedef struct Reaper Reaper;
+typedef struct Trash Trash;
+
+typedef struct {
+    pthread_mutex_t lock; /* guards all that follows */
+    EngineOptions options;
+    EngineHooks hooks;
+    const Proc *proc;          /* borrowed */
+    const HelperList *helpers; /* borrowed */
+    RuleSet *rules;
+    Names names;
+    Store store;
+    ClaimTable claims;
+    GHashTable *per_uid; /* uid → claims held */
+    GString *path;       /* scratch for rule_set_match */
+    Reaper *reaper;
+    pid_t reaper_tid;
+    Trash *trash;
+    EngineStats stats;
+    int file; /* what the tables live in */
+    uint32_t idle_first, idle_last,
+        idle_count; /* owners without claims, most recently used first */
+    LogLimit refusals;
+} Engine;
+
+/* What a lookup or a create found, for the reply. */
+typedef struct {
+    uint64_t
+        node_id; /* 0: nothing is there, and entry_timeout says for how long that may be believed */
+    struct stat attr;
+    double entry_timeout, attr_timeout;
+    uint64_t fh; /* creates of files */
+} Entry;
+
+/* root_fd is consumed; rules gets a reference of its own. 0 or negative errno. */
+int engine_init(Engine *engine, int root_fd, bool in_place, const EngineOptions *options,
+                RuleSet *rules, const Proc *proc, const HelperList *helpers);
+void engine_done(Engine *engine);
+
+/* Starts the reaper. Hooks are called from its thread. */
+int engine_start(Engine *engine, const EngineHooks *hooks);
+void engine_stop(Engine *engine);
+
+/* --- looking --- */
+
+/* A name: 0 with entry filled in (and a reference of the kernel taken), or negative errno; a
+ * missing entry is 0 with node_id 0. */
+int engine_lookup(Engine *engine, const Caller *caller, uint64_t dir, const char *name,
+                  Entry *entry);
+void engine_forget(Engine *engine, uint64_t node, uint64_t count);
+
+/* fh 0: none. */
+int engine_getattr(Engine *engine, const Caller *caller, uint64_t node, uint64_t fh, Entry *entry);
+int engine_setattr(Engine *engine, const Caller *caller, uint64_t node, uint64_t fh,
+                   const SourceChange *change, Entry *entry);
+
+/* May this name of a directory be listed? *ino is what to show as its inode. Also false for lockfs'
+ * own names. */
+bool engine_lists(Engine *engine, uint64_t dir, const char *name, uint64_t *ino);
+
+/* --- making --- */
+
+typedef enum {
+    MAKE_DIR,
+    MAKE_NODE,
+    MAKE_SYMLINK,
+    MAKE_LINK,
+    MAKE_FILE,    /* open with O_CREAT */
+    MAKE_TMPFILE, /* unnamed */
+} MakeKind;
+
+typedef struct {
+    MakeKind kind;
+    uint64_t dir;
+    const char *name;
+    mode_t mode;
+    dev_t rdev;
+    const char *target; /* MAKE_SYMLINK */
+    uint64_t node;      /* MAKE_LINK: what to link */
+    int flags;          /* MAKE_FILE, MAKE_TMPFILE: of open(2) */
+} Making;
+
+/* error: 0 or negative errno; entry is valid for the call when it is 0. */
+typedef void (*EngineDone)(void *user, int error, const Entry *entry);
+
+void engine_make(Engine *engine, const Caller *caller, const Making *making, EngineDone done,
+                 void *user);
+
+/* --- unmaking --- */
+
+int engine_remove(Engine *engine, const Caller *caller, uint64_t dir, const char *name,
+                  bool is_dir);
+
+void engine_rename(Engine *engine, const Caller *caller, uint64_t dir, const char *name,
+                   uint64_t new_dir, const char *new_name, unsigned flags, EngineDone done,
+                   void *user);
+
+/* --- files --- */
+
+/* Opens a file or directory: *fh and the descriptor's flags are the source's. */
+int engine_open(Engine *engine, const Caller *caller, uint64_t node, int flags, uint64_t *fh);
+void engine_close(Engine *engine, uint64_t fh);
+
+/* The descriptor behind fh, for reading, listing, syncing. It stays open until the kernel releases
+ * the handle, which it does not do while a request on it is under way. */
+int engine_handle_fd(Engine *engine, uint64_t fh);
+
+/* The same for an act that changes the file, which a live claim of somebody else forbids. */
+int engine_handle_fd_to_write(Engine *engine, const Caller *caller, uint64_t fh);
+
+ssize_t engine_readlink(Engine *engine, uint64_t node, char *buf, size_t size);
+int engine_access(Engine *engine, const Caller *caller, uint64_t node, int mask);
+int engine_statvfs(Engine *engine, uint64_t node, struct statvfs *st);
+ssize_t engine_getxattr(Engine *engine, const Caller *caller, uint64_t node, const char *name,
+                        void *value, size_t size);
+ssize_t engine_listxattr(Engine *engine, const Caller *caller, uint64_t node, char *list,
+                         size_t size);
+int engine_setxattr(Engine *engine, const Caller *caller, uint64_t node, const char *name,
+                    const void *value, size_t size, int flags);
+int engine_removexattr(Engine *engine, const Caller *caller, uint64_t node, const char *name);
+
+#endif

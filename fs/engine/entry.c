@@ -1,0 +1,80 @@
+#include "engine/entry.h"
+
+#include "base/clock.h"
+#include "engine/guard.h"
+#include "engine/life.h"
+
+typedef struct {
+    Engine *engine;
+    Node *dir;
+    const char *name;
+} PathRequest;
+
+/* Builds the path backwards, from the name up to the root, into the engine's scratch string. */
+static const char *path_of(void *ctx)
+{
+    PathRequest *request = ctx;
+    GString *path = request->engine->path;
+    g_string_assign(path, request->name);
+    Node *root = node_root(&request->engine->store);
+    for (Node *dir = request->dir; dir && dir != root;
+         dir = node_parent(&request->engine->store, dir)) {
+        g_string_prepend_c(path, '/');
+        g_string_prepend(path, names_get(&request->engine->names, dir->name));
+    }
+    return path->str;
+}
+
+const Rule *entry_rule(Engine *engine, Node *dir, const char *name, RuleTarget target)
+{
+    PathRequest request = {engine, dir, name};
+    const Rule *rule = rule_set_match(engine->rules, name, target, path_of, &request);
+    return rule && rule->kind == RULE_LOCK ? rule : NULL;
+}
+
+static void show_fresh(Engine *engine, struct stat *st)
+{
+    if (!engine->options.mtime_real)
+        st->st_mtim = st->st_ctim = clock_file_now();
+}
+
+void entry_fill(Engine *engine, Node *dir, const char *name, Node *node, const struct stat *st,
+                Entry *entry)
+{
+    bool believed = !node->claim && !entry_rule(engine, dir, name, RULE_TARGET_UNKNOWN);
+    entry->node_id = node_id(&engine->store, node);
+    entry->attr = *st;
+    entry->entry_timeout = entry->attr_timeout = believed ? engine->options.data_timeout : 0;
+    node_dress(node, &entry->attr);
+    /* Whoever asks with stat() sends a GETATTR after this; only then it matters who it is. */
+    if (node->claim && !engine->options.observe)
+        show_fresh(engine, &entry->attr);
+    node_look(node);
+}
+
+void entry_fill_absent(Engine *engine, Node *dir, const char *name, Entry *entry)
+{
+    bool believed = !entry_rule(engine, dir, name, RULE_TARGET_UNKNOWN);
+    *entry = (Entry){.entry_timeout = believed ? engine->options.negative_timeout : 0};
+}
+
+static bool is_veiled(Engine *engine, const Caller *caller, Node *node)
+{
+    uint32_t next;
+    for (uint32_t i = node->claim; i; i = next) {
+        Claim *claim = claim_at(&engine->claims, i);
+        next = claim->node_next;
+        if (guard_ask(engine, caller, life_current(engine, claim), ACT_ATTRS) == VERDICT_VEIL)
+            return true;
+    }
+    return false;
+}
+
+void entry_dress(Engine *engine, const Caller *caller, Node *node, Entry *entry)
+{
+    node_dress(node, &entry->attr);
+    entry->node_id = node_id(&engine->store, node);
+    entry->attr_timeout = node->claim ? 0 : engine->options.data_timeout;
+    if (node->claim && !engine->options.mtime_real && is_veiled(engine, caller, node))
+        show_fresh(engine, &entry->attr);
+}

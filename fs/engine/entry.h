@@ -1,0 +1,21 @@
+/* What is shown of a file: its attributes, and for how long the kernel may believe them. */
+#ifndef LOCKFS_ENGINE_ENTRY_H
+#define LOCKFS_ENGINE_ENTRY_H
+
+#include "engine/engine.h"
+
+/* Is this name a lock for the rules? NULL: no. Lock held. */
+const Rule *entry_rule(Engine *engine, Node *dir, const char *name, RuleTarget target);
+
+/* Fills in a reply about `node`, found under (dir, name). Names of locks are never believed: their
+ * owner may die at any time. Takes a reference for the kernel. */
+void entry_fill(Engine *engine, Node *dir, const char *name, Node *node, const struct stat *st,
+                Entry *entry);
+
+/* The answer that nothing is there. */
+void entry_fill_absent(Engine *engine, Node *dir, const char *name, Entry *entry);
+
+/* Attributes of a node as this caller is to see them, with their timeout. */
+void entry_dress(Engine *engine, const Caller *caller, Node *node, Entry *entry);
+
+#endif

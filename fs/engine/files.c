@@ -1,0 +1,203 @@
+#include "engine/engine.h"
+#include "engine/entry.h"
+#include "engine/guard.h"
+#include "engine/life.h"
+#include "engine/reserved.h"
+
+#include "base/fd.h"
+
+#include <fcntl.h>
+
+#define WITH_NODE(engine, id, result, call)                                                        \
+    do {                                                                                           \
+        pthread_mutex_lock(&(engine)->lock);                                                       \
+        Node *node = node_by_id(&(engine)->store, id);                                             \
+        result = node ? (call) : -ESTALE;                                                          \
+        pthread_mutex_unlock(&(engine)->lock);                                                     \
+    } while (0)
+
+/* An entry that is gone from the source but whose record waits to be shown to the watchers. */
+static void stat_shadow(const Node *node, struct stat *st)
+{
+    *st = (struct stat){.st_mode = node->mode, .st_ino = node->ino, .st_nlink = 0};
+}
+
+static int get_attributes(Engine *engine, const Caller *caller, Node *node, uint64_t fh,
+                          Entry *entry)
+{
+    const Handle *handle = fh ? handle_by_id(&engine->store, fh) : NULL;
+    int r = source_stat(&engine->store, node, handle, &entry->attr);
+    if (r == -ESTALE && !node->parent) {
+        stat_shadow(node, &entry->attr);
+        r = 0;
+    }
+    if (r == 0)
+        entry_dress(engine, caller, node, entry);
+    return r;
+}
+
+int engine_getattr(Engine *engine, const Caller *caller, uint64_t id, uint64_t fh, Entry *entry)
+{
+    int r;
+    WITH_NODE(engine, id, r, get_attributes(engine, caller, node, fh, entry));
+    return r;
+}
+
+/* A handle opened for writing while it was allowed stays so: its holder had the right, and a
+ * descriptor is what one passes on. One that is older than the claim has to ask. */
+static int guard_handle(Engine *engine, const Caller *caller, Node *node, const Handle *handle)
+{
+    uint32_t next;
+    for (uint32_t i = node->claim; i; i = next) {
+        Claim *claim = claim_at(&engine->claims, i);
+        next = claim->node_next;
+        if (claim->token == handle->token)
+            continue;
+        int r = guard_claim(engine, caller, life_current(engine, claim), ACT_ALTER);
+        if (r < 0 && r != -ENOENT)
+            return r;
+    }
+    return 0;
+}
+
+static int set_attributes(Engine *engine, const Caller *caller, Node *node, uint64_t fh,
+                          const SourceChange *change, Entry *entry)
+{
+    const Handle *handle = fh ? handle_by_id(&engine->store, fh) : NULL;
+    int r = handle ? guard_handle(engine, caller, node, handle) : guard_alter(engine, caller, node);
+    if (r == 0)
+        r = source_change(&engine->store, caller, node, handle, change);
+    return r < 0 ? r : get_attributes(engine, caller, node, fh, entry);
+}
+
+int engine_setattr(Engine *engine, const Caller *caller, uint64_t id, uint64_t fh,
+                   const SourceChange *change, Entry *entry)
+{
+    int r;
+    WITH_NODE(engine, id, r, set_attributes(engine, caller, node, fh, change, entry));
+    return r;
+}
+
+static bool wants_to_write(int flags)
+{
+    return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
+}
+
+static uint64_t token_of(Engine *engine, const Node *node)
+{
+    return node->claim ? claim_at(&engine->claims, node->claim)->token : 0;
+}
+
+static int open_node(Engine *engine, const Caller *caller, Node *node, int flags, uint64_t *fh)
+{
+    int r = wants_to_write(flags) ? guard_alter(engine, caller, node) : guard_path(engine, node);
+    if (r < 0)
+        return r;
+    AUTO_FD int fd = source_open(&engine->store, caller, node, flags);
+    if (fd < 0)
+        return fd;
+    Handle *handle = handle_new(&engine->store, node, fd, fh);
+    if (!handle)
+        return -ENOMEM;
+    handle->token = token_of(engine, node);
+    fd_take(&fd);
+    return 0;
+}
+
+int engine_open(Engine *engine, const Caller *caller, uint64_t id, int flags, uint64_t *fh)
+{
+    int r;
+    WITH_NODE(engine, id, r, open_node(engine, caller, node, flags, fh));
+    return r;
+}
+
+void engine_close(Engine *engine, uint64_t fh)
+{
+    pthread_mutex_lock(&engine->lock);
+    Handle *handle = handle_by_id(&engine->store, fh);
+    if (handle)
+        handle_free(&engine->store, handle);
+    pthread_mutex_unlock(&engine->lock);
+}
+
+int engine_handle_fd(Engine *engine, uint64_t fh)
+{
+    pthread_mutex_lock(&engine->lock);
+    const Handle *handle = handle_by_id(&engine->store, fh);
+    int fd = handle ? handle->fd : -EBADF;
+    pthread_mutex_unlock(&engine->lock);
+    return fd;
+}
+
+int engine_handle_fd_to_write(Engine *engine, const Caller *caller, uint64_t fh)
+{
+    pthread_mutex_lock(&engine->lock);
+    const Handle *handle = handle_by_id(&engine->store, fh);
+    int r = handle ? guard_handle(engine, caller, node_at(&engine->store, handle->node), handle)
+                   : -EBADF;
+    if (r == 0)
+        r = handle->fd;
+    pthread_mutex_unlock(&engine->lock);
+    return r;
+}
+
+ssize_t engine_readlink(Engine *engine, uint64_t id, char *buf, size_t size)
+{
+    ssize_t n;
+    WITH_NODE(engine, id, n, source_readlink(&engine->store, node, buf, size));
+    return n;
+}
+
+int engine_access(Engine *engine, const Caller *caller, uint64_t id, int mask)
+{
+    int r;
+    WITH_NODE(engine, id, r, source_access(&engine->store, caller, node, mask));
+    return r;
+}
+
+int engine_statvfs(Engine *engine, uint64_t id, struct statvfs *st)
+{
+    int r;
+    WITH_NODE(engine, id, r, source_statvfs(&engine->store, node, st));
+    return r;
+}
+
+ssize_t engine_getxattr(Engine *engine, const Caller *caller, uint64_t id, const char *name,
+                        void *value, size_t size)
+{
+    ssize_t n;
+    WITH_NODE(engine, id, n, source_getxattr(&engine->store, caller, node, name, value, size));
+    return n;
+}
+
+ssize_t engine_listxattr(Engine *engine, const Caller *caller, uint64_t id, char *list, size_t size)
+{
+    ssize_t n;
+    WITH_NODE(engine, id, n, source_listxattr(&engine->store, caller, node, list, size));
+    return n;
+}
+
+static int change_xattr(Engine *engine, const Caller *caller, Node *node, const char *name,
+                        const void *value, size_t size, int flags)
+{
+    int r = reserved_xattr(name) ? -EPERM : guard_alter(engine, caller, node);
+    if (r < 0)
+        return r;
+    return value ? source_setxattr(&engine->store, caller, node, name, value, size, flags)
+                 : source_removexattr(&engine->store, caller, node, name);
+}
+
+int engine_setxattr(Engine *engine, const Caller *caller, uint64_t id, const char *name,
+                    const void *value, size_t size, int flags)
+{
+    int r;
+    WITH_NODE(engine, id, r, change_xattr(engine, caller, node, name, value, size, flags));
+    return r;
+}
+
+int engine_removexattr(Engine *engine, const Caller *caller, uint64_t id, const char *name)
+{
+    int r;
+    WITH_NODE(engine, id, r, change_xattr(engine, caller, node, name, NULL, 0, 0));
+    return r;
+}

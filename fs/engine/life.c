@@ -1,0 +1,218 @@
+#include "engine/life.h"
+
+#include "engine/owner.h"
+#include "engine/reaper.h"
+
+static bool pidfd_is_dead(const Owner *owner)
+{
+    Pidref ref = {.pid = owner->pid, .fd = owner->pidfd};
+    return pidref_life(&ref) == PIDREF_DEAD;
+}
+
+bool life_owner_is_dead(Owner *owner)
+{
+    if (!owner->dead) {
+        if (owner->cgroup_events >= 0)
+            owner->dead = identity_cgroup_empty(owner->cgroup_events) == 1;
+        else
+            owner->dead = pidfd_is_dead(owner);
+    }
+    return owner->dead;
+}
+
+static bool passes_to_heir(Engine *engine, Claim *claim)
+{
+    if (!claim->heir || life_owner_is_dead(owner_at(&engine->claims, claim->heir)))
+        return false;
+    Owner *gone = owner_at(&engine->claims, claim->owner);
+    claim_table_inherit(&engine->claims, claim);
+    owner_settle(engine, gone);
+    return true;
+}
+
+/* A living claim of somebody else below `node`, or NULL. Looks at all claims, which is dear; but
+ * only for a dead directory with other claims inside, and the result is remembered in linger_on. */
+static Claim *living_below(Engine *engine, const Node *node)
+{
+    const ClaimTable *table = &engine->claims;
+    if (!node_is_dir(node) || node->claims_below == 0)
+        return NULL;
+    for (uint32_t i = 1; i <= table->claims.used; i++) {
+        Claim *claim = slot_find(&table->claims, i);
+        if (!claim || claim->state != CLAIM_HELD)
+            continue;
+        if (!node_is_below(&engine->store, node_at(&engine->store, claim->dir), node))
+            continue;
+        if (!life_owner_is_dead(owner_at(table, claim->owner)) ||
+            (claim->heir && !life_owner_is_dead(owner_at(table, claim->heir))))
+            return claim;
+    }
+    return NULL;
+}
+
+static bool still_lingers(Engine *engine, const Claim *claim, const Node *node)
+{
+    Claim *on = slot_find_id(&engine->claims.claims, claim->linger_on);
+    return on && on->state == CLAIM_HELD &&
+           node_is_below(&engine->store, node_at(&engine->store, on->dir), node) &&
+           !life_owner_is_dead(owner_at(&engine->claims, on->owner));
+}
+
+/* A directory whose owner died stays while somebody else's living claim lies inside. */
+static void settle_dead(Engine *engine, Claim *claim)
+{
+    const Node *node = node_at(&engine->store, claim->node);
+    if (claim->linger_on && still_lingers(engine, claim, node)) {
+        claim_table_set_state(&engine->claims, claim, CLAIM_LINGERING);
+        return;
+    }
+    const Claim *on = living_below(engine, node);
+    claim->linger_on = on ? slot_id(&engine->claims.claims, claim_index(&engine->claims, on)) : 0;
+    claim_table_set_state(&engine->claims, claim, on ? CLAIM_LINGERING : CLAIM_DEAD);
+}
+
+Claim *life_current(Engine *engine, Claim *claim)
+{
+    if (!claim || claim->state == CLAIM_GHOST)
+        return claim;
+    if (claim->state == CLAIM_HELD) {
+        if (!life_owner_is_dead(owner_at(&engine->claims, claim->owner)) ||
+            passes_to_heir(engine, claim))
+            return claim;
+        if (engine->options.observe) {
+            life_end(engine, claim);
+            return NULL;
+        }
+    }
+    settle_dead(engine, claim);
+    return claim;
+}
+
+Claim *life_find(Engine *engine, const Node *dir, const char *name)
+{
+    if (engine->claims.claims.live == 0)
+        return NULL;
+    return life_current(engine,
+                        claim_table_find(&engine->claims, node_index(&engine->store, dir), name));
+}
+
+/* --- the counts kept on nodes --- */
+
+static void count_below(Engine *engine, Node *dir, int32_t by)
+{
+    for (; dir; dir = node_parent(&engine->store, dir))
+        dir->claims_below += (uint32_t)by;
+}
+
+void life_carry(Engine *engine, uint32_t count, Node *from, Node *to)
+{
+    if (count && from != to) {
+        count_below(engine, from, -(int32_t)count);
+        count_below(engine, to, (int32_t)count);
+    }
+}
+
+static void join_node(Engine *engine, Claim *claim, Node *node)
+{
+    claim->node = node_index(&engine->store, node);
+    claim->node_next = node->claim;
+    node->claim = claim_index(&engine->claims, claim);
+    node_pin(node);
+}
+
+static void leave_node(Engine *engine, Claim *claim)
+{
+    Node *node = node_at(&engine->store, claim->node);
+    uint32_t *link = &node->claim;
+    while (*link != claim_index(&engine->claims, claim))
+        link = &claim_at(&engine->claims, *link)->node_next;
+    *link = claim->node_next;
+    node_unpin(&engine->store, node);
+}
+
+static void count_uid(Engine *engine, uid_t uid, int by)
+{
+    gpointer key = GUINT_TO_POINTER(uid);
+    uint32_t count = life_held_by_uid(engine, uid) + (uint32_t)by;
+    if (count)
+        g_hash_table_insert(engine->per_uid, key, GUINT_TO_POINTER(count));
+    else
+        g_hash_table_remove(engine->per_uid, key);
+}
+
+uint32_t life_held_by_uid(const Engine *engine, uid_t uid)
+{
+    return GPOINTER_TO_UINT(g_hash_table_lookup(engine->per_uid, GUINT_TO_POINTER(uid)));
+}
+
+/* --- beginning and end --- */
+
+void life_begin(Engine *engine, Claim *claim, Owner *owner, Owner *heir)
+{
+    Node *dir = node_at(&engine->store, claim->dir);
+    Node *node = node_at(&engine->store, claim->node);
+    claim->uid = owner->uid;
+    join_node(engine, claim, node);
+    node_pin(dir);
+    count_below(engine, dir, 1);
+    count_uid(engine, claim->uid, 1);
+    claim_table_add(&engine->claims, claim, owner, heir);
+    owner_in_use(engine, owner);
+    if (heir)
+        owner_in_use(engine, heir);
+    if (owner->dead) /* since it was found: its death has been told already */
+        reaper_look_again(engine, claim->owner);
+    engine->stats.acquired++;
+}
+
+/* What waited inside a dead directory is over: the directory may go now. */
+static void release_lingerers(Engine *engine, const Node *dir)
+{
+    for (; dir; dir = node_parent(&engine->store, dir)) {
+        for (uint32_t i = dir->claim; i; i = claim_at(&engine->claims, i)->node_next) {
+            Claim *claim = claim_at(&engine->claims, i);
+            if (claim->state == CLAIM_LINGERING)
+                reaper_look_again(engine, claim->owner);
+        }
+    }
+}
+
+void life_end(Engine *engine, Claim *claim)
+{
+    Owner *owner = owner_at(&engine->claims, claim->owner);
+    Owner *heir = claim->heir ? owner_at(&engine->claims, claim->heir) : NULL;
+    Node *dir = node_at(&engine->store, claim->dir);
+    count_uid(engine, claim->uid, -1);
+    count_below(engine, dir, -1);
+    leave_node(engine, claim);
+    claim_table_remove(&engine->claims, claim);
+    owner_settle(engine, owner);
+    if (heir)
+        owner_settle(engine, heir);
+    release_lingerers(engine, dir);
+    node_unpin(&engine->store, dir);
+}
+
+void life_set_node(Engine *engine, Claim *claim, Node *node)
+{
+    if (claim->node == node_index(&engine->store, node))
+        return;
+    node_pin(node);
+    leave_node(engine, claim);
+    join_node(engine, claim, node);
+    node_unpin(&engine->store, node);
+}
+
+bool life_move(Engine *engine, Claim *claim, Node *dir, const char *name)
+{
+    Node *old = node_at(&engine->store, claim->dir);
+    node_pin(old);
+    bool moved = claim_table_move(&engine->claims, claim, node_index(&engine->store, dir), name);
+    if (moved) {
+        node_pin(dir);
+        node_unpin(&engine->store, old);
+        life_carry(engine, 1, old, dir);
+    }
+    node_unpin(&engine->store, old);
+    return moved;
+}

@@ -1,0 +1,42 @@
+/* Is a claim alive, now? And what follows when it is not.
+ *
+ * The state in the table is what was last seen. Before any decision it is brought up to date here,
+ * by asking the owner's pidfd; so the entry of a dead owner is hidden by the first request that
+ * meets it, whether or not the reaper has been there. Called with the engine's lock held.
+ */
+#ifndef LOCKFS_ENGINE_LIFE_H
+#define LOCKFS_ENGINE_LIFE_H
+
+#include "engine/engine.h"
+
+/* Final once true. */
+bool life_owner_is_dead(Owner *owner);
+
+/* The claim with its state up to date; NULL when it turned out to be over (observe). NULL stays
+ * NULL.
+ *
+ * When an owner dies, a claim passes to its heir — the process that made the call on the owner's
+ * behalf, such as a background subshell — if that one lives: it may still be at work under the
+ * lock. */
+Claim *life_current(Engine *engine, Claim *claim);
+
+/* The claim of a name, up to date. */
+Claim *life_find(Engine *engine, const Node *dir, const char *name);
+
+/* Ends a claim: released, published or healed. Lets go of the nodes and of an owner that is no
+ * longer needed. */
+void life_end(Engine *engine, Claim *claim);
+
+/* Puts a new claim into the table (see claim_table_add) and on its nodes. */
+void life_begin(Engine *engine, Claim *claim, Owner *owner, Owner *heir);
+
+/* The claim now stands for another file, or at another place (node counts included). */
+void life_set_node(Engine *engine, Claim *claim, Node *node);
+bool life_move(Engine *engine, Claim *claim, Node *dir, const char *name);
+
+/* A directory with `count` claims in it went from one parent to another. */
+void life_carry(Engine *engine, uint32_t count, Node *from, Node *to);
+
+uint32_t life_held_by_uid(const Engine *engine, uid_t uid);
+
+#endif

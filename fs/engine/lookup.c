@@ -1,0 +1,87 @@
+#include "engine/engine.h"
+#include "engine/entry.h"
+#include "engine/guard.h"
+#include "engine/life.h"
+#include "engine/reaper.h"
+#include "engine/reserved.h"
+
+static int look_up_source(Engine *engine, Node *dir, const char *name, Entry *entry)
+{
+    struct stat st;
+    int r = source_stat_at(&engine->store, dir, name, &st);
+    if (r == -ENOENT) {
+        entry_fill_absent(engine, dir, name, entry);
+        return 0;
+    }
+    if (r < 0)
+        return r;
+    Node *node = node_intern(&engine->store, dir, name, &st);
+    if (!node)
+        return -ENOMEM;
+    entry_fill(engine, dir, name, node, &st, entry);
+    return 0;
+}
+
+static int look_up(Engine *engine, const Caller *caller, uint64_t dir_id, const char *name,
+                   Entry *entry)
+{
+    Node *dir = node_by_id(&engine->store, dir_id);
+    if (!dir)
+        return -ESTALE;
+    if (reserved_name(name)) {
+        *entry = (Entry){0};
+        return 0;
+    }
+    if (reaper_is(engine, caller)) {
+        int r = reaper_lookup(engine, dir, name, entry);
+        if (r <= 0)
+            return r;
+    }
+    int r = guard_path(engine, dir);
+    if (r < 0)
+        return r;
+    const Claim *claim = life_find(engine, dir, name);
+    if (claim_verdict(claim, ACT_SEE, RELATION_UNKNOWN, engine->options.observe) ==
+        VERDICT_ABSENT) {
+        *entry = (Entry){0};
+        return 0;
+    }
+    return look_up_source(engine, dir, name, entry);
+}
+
+int engine_lookup(Engine *engine, const Caller *caller, uint64_t dir, const char *name,
+                  Entry *entry)
+{
+    pthread_mutex_lock(&engine->lock);
+    int r = look_up(engine, caller, dir, name, entry);
+    pthread_mutex_unlock(&engine->lock);
+    return r;
+}
+
+void engine_forget(Engine *engine, uint64_t id, uint64_t count)
+{
+    pthread_mutex_lock(&engine->lock);
+    Node *node = node_by_id(&engine->store, id);
+    if (node && node != node_root(&engine->store))
+        node_forget(&engine->store, node, count);
+    pthread_mutex_unlock(&engine->lock);
+}
+
+bool engine_lists(Engine *engine, uint64_t dir_id, const char *name, uint64_t *ino)
+{
+    if (reserved_name(name))
+        return false;
+    pthread_mutex_lock(&engine->lock);
+    Node *dir = node_by_id(&engine->store, dir_id);
+    bool listed = dir != NULL;
+    if (dir) {
+        const Claim *claim = life_find(engine, dir, name);
+        listed = claim_verdict(claim, ACT_SEE, RELATION_UNKNOWN, engine->options.observe) !=
+                 VERDICT_ABSENT;
+        const Node *node = node_by_ino(&engine->store, dir->dev, *ino);
+        if (node && node->shown_ino)
+            *ino = node->shown_ino;
+    }
+    pthread_mutex_unlock(&engine->lock);
+    return listed;
+}

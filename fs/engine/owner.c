@@ -1,0 +1,254 @@
+#include "engine/owner.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "engine/life.h"
+#include "engine/reaper.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* How many living owners without a claim are remembered; each holds a pidfd. */
+#define IDLE_MAX 256
+
+static void idle_unlink(Engine *engine, Owner *owner)
+{
+    if (!owner->idle)
+        return;
+    if (owner->idle_prev)
+        owner_at(&engine->claims, owner->idle_prev)->idle_next = owner->idle_next;
+    else
+        engine->idle_first = owner->idle_next;
+    if (owner->idle_next)
+        owner_at(&engine->claims, owner->idle_next)->idle_prev = owner->idle_prev;
+    else
+        engine->idle_last = owner->idle_prev;
+    owner->idle = false;
+    engine->idle_count--;
+}
+
+static void idle_link(Engine *engine, Owner *owner)
+{
+    uint32_t index = owner_index(&engine->claims, owner);
+    owner->idle_prev = 0;
+    owner->idle_next = engine->idle_first;
+    if (engine->idle_first)
+        owner_at(&engine->claims, engine->idle_first)->idle_prev = index;
+    else
+        engine->idle_last = index;
+    engine->idle_first = index;
+    owner->idle = true;
+    engine->idle_count++;
+}
+
+void owner_in_use(Engine *engine, Owner *owner)
+{
+    idle_unlink(engine, owner);
+}
+
+void owner_discard(Engine *engine, Owner *owner)
+{
+    idle_unlink(engine, owner);
+    reaper_unwatch(engine, owner);
+    owner->pidfd = fd_close(owner->pidfd);
+    owner->cgroup_events = fd_close(owner->cgroup_events);
+    owner_remove(&engine->claims, owner);
+}
+
+void owner_settle(Engine *engine, Owner *owner)
+{
+    if (owner->claims || owner->holds)
+        return;
+    if (owner->dead) {
+        owner_discard(engine, owner);
+        return;
+    }
+    idle_unlink(engine, owner);
+    idle_link(engine, owner);
+    if (engine->idle_count > IDLE_MAX)
+        owner_discard(engine, owner_at(&engine->claims, engine->idle_last));
+}
+
+static void hold_found(const OwnerFound *found)
+{
+    found->owner->holds++;
+    if (found->heir)
+        found->heir->holds++;
+}
+
+void owner_release_found(Engine *engine, const OwnerFound *found)
+{
+    found->owner->holds--;
+    owner_settle(engine, found->owner);
+    if (found->heir) {
+        found->heir->holds--;
+        owner_settle(engine, found->heir);
+    }
+}
+
+static OwnerScope scope_of(const Rule *rule)
+{
+    switch (rule->traits.owner) {
+    case RULE_OWNER_PROCESS:
+        return OWNER_SCOPE_PROCESS;
+    case RULE_OWNER_PARENT:
+        return OWNER_SCOPE_PARENT;
+    case RULE_OWNER_SESSION:
+        return OWNER_SCOPE_SESSION;
+    case RULE_OWNER_CONTAINER:
+        return OWNER_SCOPE_CONTAINER;
+    case RULE_OWNER_CGROUP:
+        return OWNER_SCOPE_CGROUP;
+    }
+    return OWNER_SCOPE_PROCESS;
+}
+
+/* The caller's thread is the leader of a process we know, which runs what it ran then. */
+static Owner *known_plain(Engine *engine, pid_t tid)
+{
+    Owner *owner = owner_find(&engine->claims, tid, OWNER_SCOPE_PROCESS, 0);
+    if (!owner || !owner->plain || life_owner_is_dead(owner))
+        return NULL;
+    uint64_t dev, ino;
+    if (proc_exe_id(engine->proc, tid, &dev, &ino) < 0)
+        return NULL;
+    return dev == owner->exe_dev && ino == owner->exe_ino ? owner : NULL;
+}
+
+static bool same_process(const Owner *owner, const Pidref *ref)
+{
+    return owner->pid == ref->pid && owner->start_time == ref->start_time &&
+           owner->inode == ref->inode;
+}
+
+/* The record for a process, made if it is new; takes what it keeps out of *ref and *cgroup_events.
+ */
+static Owner *owner_obtain(Engine *engine, Pidref *ref, OwnerScope scope, int *cgroup_events,
+                           uint64_t cgroup_id, const char *comm, uid_t uid)
+{
+    Owner *owner = owner_find(&engine->claims, ref->pid, (uint8_t)scope, cgroup_id);
+    if (owner && same_process(owner, ref) && !life_owner_is_dead(owner))
+        return owner;
+    Owner fields = {
+        .pid = ref->pid,
+        .start_time = ref->start_time,
+        .inode = ref->inode,
+        .pidfd = ref->fd,
+        .cgroup_events = cgroup_events ? *cgroup_events : -1,
+        .cgroup_id = cgroup_id,
+        .uid = uid,
+        .scope = (uint8_t)scope,
+    };
+    g_strlcpy(fields.comm, comm, sizeof fields.comm);
+    owner = owner_add(&engine->claims, &fields);
+    if (!owner)
+        return NULL;
+    ref->fd = -1;
+    if (cgroup_events)
+        *cgroup_events = -1;
+    if (reaper_watch(engine, owner) < 0) {
+        owner_discard(engine, owner);
+        return NULL;
+    }
+    return owner;
+}
+
+static int from_identity(Engine *engine, Identity *id, OwnerScope scope, OwnerFound *found)
+{
+    bool cgroup = id->cgroup_events >= 0;
+    OwnerScope kept = scope == OWNER_SCOPE_PARENT || id->reason == OWNER_SCOPE_FELL_BACK
+                          ? OWNER_SCOPE_PROCESS
+                          : scope;
+    bool others = id->caller.pid != id->owner.pid && !cgroup;
+    OwnerFound out = {.caller_pid = id->caller.pid, .reason = (uint8_t)id->reason};
+    g_strlcpy(out.caller_comm, id->caller_comm, sizeof out.caller_comm);
+    out.owner = owner_obtain(engine, &id->owner, kept, cgroup ? &id->cgroup_events : NULL,
+                             id->cgroup_id, id->owner_comm, id->owner_uid);
+    if (!out.owner)
+        return -ENOMEM;
+    if (others && id->reason == OWNER_VIA_HELPER) {
+        out.heir = owner_obtain(engine, &id->caller, OWNER_SCOPE_PROCESS, NULL, 0, id->caller_comm,
+                                id->owner_uid);
+        if (!out.heir) {
+            owner_settle(engine, out.owner);
+            return -ENOMEM;
+        }
+    }
+    if (id->reason == OWNER_IS_CALLER && kept == OWNER_SCOPE_PROCESS)
+        out.owner->plain = proc_exe_id(engine->proc, out.owner->pid, &out.owner->exe_dev,
+                                       &out.owner->exe_ino) == 0;
+    *found = out;
+    return 0;
+}
+
+static void explain_refusal(Engine *engine, const Caller *caller, int error)
+{
+    LogLimit *limit = &engine->refusals;
+    if (error == -ESRCH)
+        log_limited(limit,
+                    "exclusive create refused (ENOLCK): the caller, uid %u, has no process id "
+                    "in the pid namespace of this daemon; run lockfs outside the container",
+                    caller->uid);
+    else if (error == -EPERM)
+        log_limited(limit,
+                    "exclusive create refused (ENOLCK): thread %d belongs to the kernel and "
+                    "cannot own a lock",
+                    caller->tid);
+    else
+        log_limited(limit, "exclusive create refused (ENOLCK): cannot identify thread %d: %s",
+                    caller->tid, strerror(-error));
+}
+
+int owner_resolve(Engine *engine, const Caller *caller, const Rule *rule, OwnerFound *found)
+{
+    OwnerScope scope = scope_of(rule);
+    Owner *known = scope == OWNER_SCOPE_PROCESS ? known_plain(engine, caller->tid) : NULL;
+    if (known) {
+        *found = (OwnerFound){.owner = known, .caller_pid = known->pid, .reason = OWNER_IS_CALLER};
+        memcpy(found->caller_comm, known->comm, sizeof found->caller_comm);
+        hold_found(found);
+        return 0;
+    }
+    Identity id = IDENTITY_NONE;
+    int r;
+    creds_as_daemon(&engine->store.creds);
+    WITH_DESCRIPTORS(&engine->store, r,
+                     identity_resolve(engine->proc, engine->helpers, caller->tid, scope, &id));
+    if (r == 0) {
+        r = from_identity(engine, &id, scope, found);
+        identity_done(&id);
+    }
+    if (r < 0) {
+        explain_refusal(engine, caller, r);
+        return -ENOLCK;
+    }
+    hold_found(found);
+    return 0;
+}
+
+static bool is_family_of(Engine *engine, pid_t pid, const Owner *owner)
+{
+    if (owner->dead)
+        return false;
+    if (pid == owner->pid)
+        return true;
+    Pidref ref = {
+        .pid = owner->pid,
+        .fd = owner->pidfd,
+        .start_time = owner->start_time,
+        .inode = owner->inode,
+    };
+    return identity_is_family(engine->proc, pid, &ref, (OwnerScope)owner->scope,
+                              owner->cgroup_id) == 1;
+}
+
+bool owner_is_family(Engine *engine, const Caller *caller, const Claim *claim)
+{
+    pid_t pid;
+    creds_as_daemon(&engine->store.creds);
+    if (proc_thread_group(engine->proc, caller->tid, &pid) < 0)
+        return false;
+    if (is_family_of(engine, pid, owner_at(&engine->claims, claim->owner)))
+        return true;
+    return claim->heir && is_family_of(engine, pid, owner_at(&engine->claims, claim->heir));
+}

@@ -1,0 +1,44 @@
+/* From a request to the owner record of the claim it makes.
+ *
+ * Finding out who somebody is costs a dozen reads of /proc; so an owner is remembered while its
+ * pidfd says it lives. A request whose thread id is the pid of a remembered, living process comes
+ * from that process and no other, because the number cannot have been given away. What may have
+ * changed is its program: exec can turn a process into a helper, so the executable is compared.
+ *
+ * Called with the engine's lock held.
+ */
+#ifndef LOCKFS_ENGINE_OWNER_H
+#define LOCKFS_ENGINE_OWNER_H
+
+#include "engine/engine.h"
+
+typedef struct {
+    Owner *owner;
+    Owner *heir; /* NULL: the owner itself called */
+    pid_t caller_pid;
+    char caller_comm[CLAIM_COMM_SIZE];
+    uint8_t reason; /* OwnerReason */
+} OwnerFound;
+
+/* Who shall own what this caller makes under this rule. Both are watched for death before this
+ * returns, and held: give that back with owner_release_found(). -ENOLCK when it cannot be found out
+ * (and says why in the log): a caller without a pid here, a kernel thread, no descriptors. */
+int owner_resolve(Engine *engine, const Caller *caller, const Rule *rule, OwnerFound *found);
+
+/* The request is over; whoever got no claim is settled. */
+void owner_release_found(Engine *engine, const OwnerFound *found);
+
+/* Holds a claim (again). */
+void owner_in_use(Engine *engine, Owner *owner);
+
+/* Holds one less: keeps a living one as a cache for a while, lets go of a dead one. */
+void owner_settle(Engine *engine, Owner *owner);
+
+/* Removes the record and closes its descriptors. It must hold no claims and no holds. */
+void owner_discard(Engine *engine, Owner *owner);
+
+/* Is the caller the owner or of its family? Cannot tell is a stranger: refusing is the safe side.
+ */
+bool owner_is_family(Engine *engine, const Caller *caller, const Claim *claim);
+
+#endif

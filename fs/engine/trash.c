@@ -1,0 +1,209 @@
+#include "engine/trash.h"
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/tree.h"
+#include "engine/life.h"
+#include "engine/reaper.h"
+#include "engine/reserved.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define HEALED_DIR "healed"
+#define KEEP_NAME 180 /* bytes of the old name that fit beside time and token */
+
+typedef struct {
+    int64_t expires; /* ns since the epoch */
+    uint32_t dir;    /* node, pinned */
+    char *name;
+} Kept;
+
+struct Trash {
+    GQueue kept; /* of Kept, soonest first */
+    Node *dir;   /* .lockfs/healed, pinned; NULL until needed */
+};
+
+Trash *trash_new(void)
+{
+    Trash *trash = g_new0(Trash, 1);
+    g_queue_init(&trash->kept);
+    return trash;
+}
+
+static void kept_free(Engine *engine, Kept *kept)
+{
+    node_unpin(&engine->store, node_at(&engine->store, kept->dir));
+    g_free(kept->name);
+    g_free(kept);
+}
+
+/* The directory `name` in `dir`, made if asked for; pinned by nobody yet. */
+static int own_dir(Engine *engine, Node *dir, const char *name, bool make, Node **out)
+{
+    Caller self = creds_daemon(&engine->store.creds);
+    struct stat st;
+    int r = source_stat_at(&engine->store, dir, name, &st);
+    if (r == -ENOENT && make) {
+        r = source_mkdir(&engine->store, &self, dir, name, 0700);
+        if (r == 0)
+            r = source_stat_at(&engine->store, dir, name, &st);
+    }
+    if (r < 0)
+        return r;
+    if (!S_ISDIR(st.st_mode))
+        return -ENOTDIR;
+    *out = node_intern(&engine->store, dir, name, &st);
+    return *out ? 0 : -ENOMEM;
+}
+
+static int trash_dir(Engine *engine, bool make)
+{
+    if (engine->trash->dir)
+        return 0;
+    Node *top, *healed;
+    int r = own_dir(engine, node_root(&engine->store), RESERVED_DIR, make, &top);
+    if (r < 0)
+        return r;
+    r = own_dir(engine, top, HEALED_DIR, make, &healed);
+    if (r < 0) {
+        node_settle(&engine->store, top);
+        return r;
+    }
+    node_pin(healed);
+    engine->trash->dir = healed;
+    return 0;
+}
+
+static int rename_to(Engine *engine, Node *dir, const char *name, Node *to, const char *new_name)
+{
+    Caller self = creds_daemon(&engine->store.creds);
+    return source_rename(&engine->store, &self, dir, name, to, new_name, RENAME_NOREPLACE);
+}
+
+static void keep(Engine *engine, Node *dir, const char *name, int64_t expires)
+{
+    Kept *kept = g_new0(Kept, 1);
+    kept->expires = expires;
+    kept->dir = node_index(&engine->store, dir);
+    kept->name = g_strdup(name);
+    node_pin(dir);
+    g_queue_push_tail(&engine->trash->kept, kept);
+    reaper_wake(engine);
+}
+
+int trash_take(Engine *engine, Node *dir, const char *name, Node *node, uint64_t token)
+{
+    int64_t now = clock_real_ns();
+    char kept_name[256], beside[256];
+    snprintf(kept_name, sizeof kept_name, "%lld-%llu-%.*s", (long long)(now / CLOCK_NS_PER_S),
+             (unsigned long long)token, KEEP_NAME, name);
+    snprintf(beside, sizeof beside, RESERVED_PREFIX "%.235s", kept_name);
+
+    const char *new_name = kept_name;
+    Node *to = NULL;
+    int r = trash_dir(engine, true);
+    if (r == 0) {
+        to = engine->trash->dir;
+        r = rename_to(engine, dir, name, to, new_name);
+    }
+    if (r < 0) {
+        new_name = beside;
+        to = dir;
+        r = rename_to(engine, dir, name, to, new_name);
+    }
+    if (r < 0)
+        return r;
+    life_carry(engine, node->claims_below, dir, to);
+    node_move(&engine->store, node, to, new_name);
+    node_sever(&engine->store, node);
+    keep(engine, to, new_name, now + engine->options.retain_ns);
+    return 0;
+}
+
+/* TIME-TOKEN-NAME: the time in seconds, or -1. */
+static int64_t healed_at(const char *name)
+{
+    char *end;
+    int64_t seconds = strtoll(name, &end, 10);
+    return end != name && *end == '-' ? seconds : -1;
+}
+
+void trash_adopt(Engine *engine)
+{
+    if (trash_dir(engine, false) < 0)
+        return;
+    int fd = reach_dir(&engine->store, engine->trash->dir);
+    int copy = fd < 0 ? -1 : openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *stream = copy < 0 ? NULL : fdopendir(copy);
+    if (!stream) {
+        fd_close(copy);
+        return;
+    }
+    struct dirent *entry;
+    while ((entry = readdir(stream))) {
+        int64_t seconds = healed_at(entry->d_name);
+        if (seconds >= 0)
+            keep(engine, engine->trash->dir, entry->d_name,
+                 seconds * CLOCK_NS_PER_S + engine->options.retain_ns);
+    }
+    closedir(stream);
+}
+
+int64_t trash_next_expiry(const Engine *engine)
+{
+    const Kept *first = g_queue_peek_head(&engine->trash->kept);
+    return first ? first->expires : INT64_MAX;
+}
+
+/* A descriptor of the directory of the first expired entry, to work with without the lock. */
+static int pop_expired(Engine *engine, int64_t now, char **name)
+{
+    Kept *kept = g_queue_peek_head(&engine->trash->kept);
+    if (!kept || kept->expires > now)
+        return -1;
+    g_queue_pop_head(&engine->trash->kept);
+    int fd = reach_dir(&engine->store, node_at(&engine->store, kept->dir));
+    int copy = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    *name = g_strdup(copy < 0 ? "" : kept->name);
+    kept_free(engine, kept);
+    return copy < 0 ? -2 : copy;
+}
+
+void trash_expire(Engine *engine, int64_t now)
+{
+    for (;;) {
+        g_autofree char *name = NULL;
+        pthread_mutex_lock(&engine->lock);
+        AUTO_FD int fd = pop_expired(engine, now, &name);
+        pthread_mutex_unlock(&engine->lock);
+        if (fd == -1)
+            return;
+        int r = fd < 0 ? -ESTALE : tree_remove(fd, name);
+        if (r < 0)
+            log_warning("cannot delete the healed entry '%s' from the source: %s", name,
+                        g_strerror(-r));
+    }
+}
+
+void trash_free(Engine *engine)
+{
+    Trash *trash = engine->trash;
+    Kept *kept;
+    while ((kept = g_queue_pop_head(&trash->kept)))
+        kept_free(engine, kept);
+    if (trash->dir) {
+        Caller self = creds_daemon(&engine->store.creds);
+        Node *top = node_parent(&engine->store, trash->dir);
+        if (source_remove(&engine->store, &self, top, HEALED_DIR, true) == 0)
+            source_remove(&engine->store, &self, node_root(&engine->store), RESERVED_DIR, true);
+        node_unpin(&engine->store, trash->dir);
+    }
+    g_free(trash);
+    engine->trash = NULL;
+}

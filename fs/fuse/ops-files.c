@@ -1,0 +1,163 @@
+#include "fuse/request.h"
+
+#include <fcntl.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* Open files: reading, writing, and what changes their space on disk. */
+
+int request_open_flags(int flags)
+{
+    /* The kernel does direct I/O against us; our buffers are not aligned for the source's. */
+    return flags & ~(O_DIRECT | O_NOCTTY | O_NONBLOCK);
+}
+
+static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    Caller caller = request_caller(req);
+    int r = engine_open(request_engine(req), &caller, ino, request_open_flags(fi->flags), &fi->fh);
+    fi->keep_cache = request_server(req)->options.keep_cache;
+    reply_open(req, r, fi);
+}
+
+static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    engine_close(request_engine(req), fi->fh);
+    reply_error(req, 0);
+}
+
+static void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    int fd = engine_handle_fd(request_engine(req), fi->fh);
+    int r = fd < 0 ? fd : close(dup(fd)) == 0 ? 0 : -errno;
+    reply_error(req, r);
+}
+
+static void run_read(OffloadJob *job)
+{
+    g_autofree char *data = g_malloc(job->size);
+    ssize_t n = pread(job->fd, data, job->size, job->offset);
+    reply_data(job->req, n < 0 ? -errno : n, data);
+}
+
+/* What is in the page cache is answered at once; what must come from the disk does not hold up the
+ * others. */
+static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+                    struct fuse_file_info *fi)
+{
+    int fd = engine_handle_fd(request_engine(req), fi->fh);
+    if (fd < 0) {
+        reply_error(req, fd);
+        return;
+    }
+    char *data = request_server(req)->io;
+    if (size > REQUEST_IO_SIZE)
+        size = REQUEST_IO_SIZE;
+    struct iovec iov = {data, size};
+    ssize_t n = preadv2(fd, &iov, 1, offset, RWF_NOWAIT);
+    if (n < 0 && errno == EOPNOTSUPP)
+        n = pread(fd, data, size, offset);
+    else if ((n < 0 && errno == EAGAIN) || (n > 0 && (size_t)n < size)) {
+        /* A short count is the end of the file, or the end of what is cached. */
+        offload(req, &(OffloadJob){.run = run_read, .fd = fd, .offset = offset, .size = size});
+        return;
+    }
+    reply_data(req, n < 0 ? -errno : n, data);
+}
+
+static void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t offset,
+                     struct fuse_file_info *fi)
+{
+    Caller caller = request_caller(req);
+    int fd = fi->writepage ? engine_handle_fd(request_engine(req), fi->fh)
+                           : engine_handle_fd_to_write(request_engine(req), &caller, fi->fh);
+    if (fd < 0) {
+        reply_error(req, fd);
+        return;
+    }
+    ssize_t n = pwrite(fd, data, size, offset);
+    reply_count(req, n < 0 ? -errno : n);
+}
+
+static void run_sync(OffloadJob *job)
+{
+    int r = job->mode ? fdatasync(job->fd) : fsync(job->fd);
+    reply_error(job->req, r < 0 ? -errno : 0);
+}
+
+void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
+{
+    int fd = engine_handle_fd(request_engine(req), fi->fh);
+    if (fd < 0)
+        reply_error(req, fd);
+    else
+        offload(req, &(OffloadJob){.run = run_sync, .fd = fd, .mode = datasync});
+}
+
+static void run_fallocate(OffloadJob *job)
+{
+    int r = fallocate(job->fd, job->mode, job->offset, (off_t)job->size);
+    reply_error(job->req, r < 0 ? -errno : 0);
+}
+
+static void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length,
+                         struct fuse_file_info *fi)
+{
+    Caller caller = request_caller(req);
+    int fd = engine_handle_fd_to_write(request_engine(req), &caller, fi->fh);
+    if (fd < 0)
+        reply_error(req, fd);
+    else
+        offload(req, &(OffloadJob){.run = run_fallocate,
+                                   .fd = fd,
+                                   .mode = mode,
+                                   .offset = offset,
+                                   .size = (size_t)length});
+}
+
+static void run_copy(OffloadJob *job)
+{
+    ssize_t n = copy_file_range(job->fd, &job->offset, job->fd_out, &job->offset_out, job->size,
+                                (unsigned)job->mode);
+    reply_count(job->req, n < 0 ? -errno : n);
+}
+
+static void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
+                               struct fuse_file_info *fi_in, fuse_ino_t ino_out, off_t off_out,
+                               struct fuse_file_info *fi_out, size_t len, int flags)
+{
+    Caller caller = request_caller(req);
+    int in = engine_handle_fd(request_engine(req), fi_in->fh);
+    int out = engine_handle_fd_to_write(request_engine(req), &caller, fi_out->fh);
+    if (in < 0 || out < 0)
+        reply_error(req, in < 0 ? in : out);
+    else
+        offload(req, &(OffloadJob){.run = run_copy,
+                                   .fd = in,
+                                   .offset = off_in,
+                                   .fd_out = out,
+                                   .offset_out = off_out,
+                                   .size = len,
+                                   .mode = flags});
+}
+
+static void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence,
+                     struct fuse_file_info *fi)
+{
+    int fd = engine_handle_fd(request_engine(req), fi->fh);
+    off_t r = fd < 0 ? fd : lseek(fd, offset, whence);
+    reply_offset(req, fd >= 0 && r < 0 ? -errno : r);
+}
+
+void ops_add_files(struct fuse_lowlevel_ops *ops, bool flush)
+{
+    ops->open = op_open;
+    ops->release = op_release;
+    ops->flush = flush ? op_flush : NULL;
+    ops->read = op_read;
+    ops->write = op_write;
+    ops->fsync = op_fsync;
+    ops->fallocate = op_fallocate;
+    ops->copy_file_range = op_copy_file_range;
+    ops->lseek = op_lseek;
+}

@@ -1,0 +1,97 @@
+/* What the adapters share: who asks, and the one way to answer. */
+#ifndef LOCKFS_FUSE_REQUEST_H
+#define LOCKFS_FUSE_REQUEST_H
+
+#define FUSE_USE_VERSION 312
+
+#include "fuse/server.h"
+
+#include <fuse_lowlevel.h>
+
+struct FuseServer {
+    Engine *engine;
+    FuseServerOptions options;
+    struct fuse_session *session;
+    int fd;
+    char *buffer;
+    size_t buffer_size;
+    char *io; /* for replies with data, of the serving thread */
+    GThreadPool *pool;
+    uint32_t kernel_flags; /* what INIT offered */
+    bool initializing;     /* the request being served is INIT */
+    volatile bool ending;
+};
+
+#define REQUEST_IO_SIZE (1024 * 1024)
+
+static inline FuseServer *request_server(fuse_req_t req)
+{
+    return fuse_req_userdata(req);
+}
+
+static inline Engine *request_engine(fuse_req_t req)
+{
+    return request_server(req)->engine;
+}
+
+Caller request_caller(fuse_req_t req);
+
+/* Flags of open(2) for the source, from those of the caller. */
+int request_open_flags(int flags);
+
+/* --- replies: the only calls of fuse_reply_* --- */
+
+/* error: 0 or negative errno. */
+void reply_error(fuse_req_t req, int error);
+void reply_entry(fuse_req_t req, int error, const Entry *entry);
+void reply_attr(fuse_req_t req, int error, const Entry *entry);
+void reply_create(fuse_req_t req, int error, const Entry *entry, struct fuse_file_info *fi);
+void reply_open(fuse_req_t req, int error, const struct fuse_file_info *fi);
+
+/* n: bytes or negative errno. */
+void reply_data(fuse_req_t req, ssize_t n, const char *data);
+void reply_count(fuse_req_t req, ssize_t n);
+void reply_readlink(fuse_req_t req, const char *target);
+void reply_statfs(fuse_req_t req, int error, const struct statvfs *st);
+
+/* For getxattr and listxattr: size 0 asks how much there is. */
+void reply_xattr(fuse_req_t req, ssize_t n, const char *data, size_t size);
+void reply_offset(fuse_req_t req, off_t offset);
+void reply_none(fuse_req_t req);
+
+struct fuse_entry_param reply_param(const Entry *entry);
+
+/* --- the pool --- */
+
+typedef struct OffloadJob OffloadJob;
+
+/* One blocking call to be made in the pool, and its answer. */
+struct OffloadJob {
+    void (*run)(OffloadJob *job); /* answers job->req */
+    fuse_req_t req;
+    int fd, fd_out;
+    off_t offset, offset_out;
+    size_t size;
+    int mode;
+};
+
+/* Copies the job. */
+void offload(fuse_req_t req, const OffloadJob *job);
+void offload_run(gpointer data, gpointer user);
+
+/* --- the families of operations: each file fills in its own --- */
+
+void ops_add_names(struct fuse_lowlevel_ops *ops);
+void ops_add_attributes(struct fuse_lowlevel_ops *ops);
+void ops_add_files(struct fuse_lowlevel_ops *ops, bool flush);
+void ops_add_directories(struct fuse_lowlevel_ops *ops);
+void ops_add_xattrs(struct fuse_lowlevel_ops *ops);
+
+/* Also serves directories. */
+void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
+
+/* FUSE_TMPFILE, which libfuse 3.14 does not decode: the whole request as it came. */
+bool raw_handles(uint32_t opcode);
+void raw_serve(FuseServer *server, const char *request, size_t size);
+
+#endif

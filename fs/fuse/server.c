@@ -1,0 +1,145 @@
+#include "fuse/request.h"
+
+#include <linux/fuse.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* The largest request: a write of as much as libfuse lets the kernel send, and its headers. */
+#define BUFFER_SIZE (REQUEST_IO_SIZE + 64 * 1024)
+
+/* Threads for calls that wait for a disk. */
+#define POOL_THREADS 8
+
+static void op_init(void *userdata, struct fuse_conn_info *conn)
+{
+    FuseServer *server = userdata;
+    unsigned want = FUSE_CAP_DONT_MASK | FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_PARALLEL_DIROPS |
+                    FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_AUTO_INVAL_DATA |
+                    FUSE_CAP_ASYNC_DIO | FUSE_CAP_ASYNC_READ;
+    if (server->options.allow_other)
+        want |= FUSE_CAP_POSIX_ACL;
+    conn->want = want & conn->capable;
+    conn->max_write = MIN(conn->max_write, REQUEST_IO_SIZE);
+}
+
+/* libfuse 3.14 decides on PARALLEL_DIROPS and forgets to tell the kernel. */
+static void amend_init_reply(FuseServer *server, const struct iovec *iov, int count)
+{
+    if (count < 2 || iov[1].iov_len < 24)
+        return;
+    struct fuse_init_out *out = iov[1].iov_base;
+    out->flags |= server->kernel_flags & FUSE_PARALLEL_DIROPS;
+}
+
+static ssize_t io_writev(int fd, struct iovec *iov, int count, void *userdata)
+{
+    FuseServer *server = userdata;
+    if (server->initializing)
+        amend_init_reply(server, iov, count);
+    return writev(fd, iov, count);
+}
+
+static ssize_t io_read(int fd, void *buf, size_t size, void *userdata)
+{
+    return read(fd, buf, size);
+}
+
+static void note_init(FuseServer *server, const char *request, size_t size)
+{
+    struct fuse_init_in in = {0};
+    size_t body = size - sizeof(struct fuse_in_header);
+    memcpy(&in, request + sizeof(struct fuse_in_header), MIN(body, sizeof in));
+    server->kernel_flags = in.flags;
+}
+
+static void serve(FuseServer *server, size_t size)
+{
+    struct fuse_in_header head;
+    memcpy(&head, server->buffer, sizeof head);
+    if (raw_handles(head.opcode)) {
+        raw_serve(server, server->buffer, size);
+        return;
+    }
+    server->initializing = head.opcode == FUSE_INIT;
+    if (server->initializing)
+        note_init(server, server->buffer, size);
+    struct fuse_buf buf = {.mem = server->buffer, .size = size};
+    fuse_session_process_buf(server->session, &buf);
+    server->initializing = false;
+}
+
+int fuse_server_run(FuseServer *server)
+{
+    while (!server->ending) {
+        ssize_t n = read(server->fd, server->buffer, server->buffer_size);
+        if (n >= (ssize_t)sizeof(struct fuse_in_header)) {
+            serve(server, (size_t)n);
+            continue;
+        }
+        if (n >= 0)
+            return -EIO;
+        if (errno == ENODEV)
+            return 0; /* unmounted */
+        /* ENOENT: the request was withdrawn before it was read. */
+        if (errno != EINTR && errno != ENOENT && errno != EAGAIN)
+            return -errno;
+    }
+    return 0;
+}
+
+void fuse_server_end(FuseServer *server)
+{
+    server->ending = true;
+}
+
+void fuse_server_tell_removed(FuseServer *server, uint64_t dir_id, uint64_t node_id,
+                              const char *name)
+{
+    fuse_lowlevel_notify_delete(server->session, dir_id, node_id, name, strlen(name));
+}
+
+static struct fuse_session *session_new(FuseServer *server)
+{
+    struct fuse_lowlevel_ops ops = {.init = op_init};
+    ops_add_names(&ops);
+    ops_add_attributes(&ops);
+    ops_add_files(&ops, server->options.flush);
+    ops_add_directories(&ops);
+    ops_add_xattrs(&ops);
+    char *argv[] = {"lockfs", "-d", NULL};
+    struct fuse_args args = FUSE_ARGS_INIT(server->options.debug ? 2 : 1, argv);
+    struct fuse_session *session = fuse_session_new(&args, &ops, sizeof ops, server);
+    fuse_opt_free_args(&args);
+    return session;
+}
+
+int fuse_server_new(Engine *engine, int fd, const FuseServerOptions *options, FuseServer **out)
+{
+    static const struct fuse_custom_io io = {.read = io_read, .writev = io_writev};
+    FuseServer *server = g_new0(FuseServer, 1);
+    server->engine = engine;
+    server->options = *options;
+    server->fd = fd;
+    server->buffer_size = BUFFER_SIZE;
+    server->buffer = g_malloc(BUFFER_SIZE);
+    server->io = g_malloc(REQUEST_IO_SIZE);
+    server->pool = g_thread_pool_new(offload_run, NULL, POOL_THREADS, FALSE, NULL);
+    server->session = session_new(server);
+    if (!server->session || fuse_session_custom_io(server->session, &io, fd) != 0) {
+        fuse_server_free(server);
+        return -ENOMEM;
+    }
+    *out = server;
+    return 0;
+}
+
+void fuse_server_free(FuseServer *server)
+{
+    g_thread_pool_free(server->pool, FALSE, TRUE);
+    if (server->session)
+        fuse_session_destroy(server->session);
+    g_free(server->buffer);
+    g_free(server->io);
+    g_free(server);
+}

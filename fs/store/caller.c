@@ -1,0 +1,96 @@
+#include "store/caller.h"
+
+#include <grp.h>
+#include <sys/fsuid.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define GROUPS_MAX 1024
+
+void creds_init(Creds *creds, CredsGroupsFunc groups, const void *groups_ctx)
+{
+    *creds = (Creds){
+        .groups = groups,
+        .groups_ctx = groups_ctx,
+        .daemon_uid = geteuid(),
+        .daemon_gid = getegid(),
+        .uid = geteuid(),
+        .gid = getegid(),
+        .can_switch = geteuid() == 0,
+    };
+    if (creds->can_switch)
+        syscall(SYS_setgroups, 0, NULL);
+    umask(0);
+}
+
+/* The raw call: the C library's changes all threads at once. */
+static void drop_groups(Creds *creds)
+{
+    if (creds->has_groups) {
+        setfsuid(creds->daemon_uid);
+        syscall(SYS_setgroups, 0, NULL);
+        creds->uid = creds->daemon_uid;
+        creds->has_groups = false;
+    }
+}
+
+static void become(Creds *creds, uid_t uid, gid_t gid)
+{
+    drop_groups(creds);
+    if (creds->uid == uid && creds->gid == gid)
+        return;
+    /* The group first: once the uid is an ordinary one, changing the group is not allowed. */
+    if (creds->gid != gid) {
+        if (creds->uid != creds->daemon_uid) {
+            setfsuid(creds->daemon_uid);
+            creds->uid = creds->daemon_uid;
+        }
+        setfsgid(gid);
+        creds->gid = gid;
+    }
+    if (creds->uid != uid) {
+        setfsuid(uid);
+        creds->uid = uid;
+    }
+}
+
+static void set_umask(Creds *creds, mode_t mask)
+{
+    if (creds->umask != mask) {
+        umask(mask);
+        creds->umask = mask;
+    }
+}
+
+void creds_as_daemon(Creds *creds)
+{
+    if (creds->can_switch)
+        become(creds, creds->daemon_uid, creds->daemon_gid);
+    set_umask(creds, 0);
+}
+
+int creds_as_caller(Creds *creds, const Caller *caller)
+{
+    if (creds->can_switch)
+        become(creds, caller->uid, caller->gid);
+    else if (caller->uid != creds->daemon_uid && caller->uid != 0)
+        return -EPERM;
+    set_umask(creds, caller->umask);
+    return 0;
+}
+
+bool creds_add_groups(Creds *creds, const Caller *caller)
+{
+    if (!creds->can_switch || creds->has_groups || caller->uid == 0)
+        return false;
+    gid_t groups[GROUPS_MAX];
+    int n = creds->groups(creds->groups_ctx, caller->tid, groups, GROUPS_MAX);
+    if (n <= 0)
+        return false;
+    setfsuid(creds->daemon_uid);
+    bool done = syscall(SYS_setgroups, n, groups) == 0;
+    setfsuid(caller->uid);
+    creds->has_groups = done;
+    return done;
+}

@@ -1,0 +1,70 @@
+/* Acting as the caller, so that the source decides with its own rules what the caller may do.
+ *
+ * Objects are made, and permissions checked, with the caller's uid, gid and umask. Supplementary
+ * groups cost a read of /proc, and only matter when the source says no without them, or when a
+ * set-group-id bit is at stake; so they are added on demand:
+ *
+ *     AS_CALLER(creds, caller, r, some_call(...));      // r: 0 or negative errno; tried again with
+ * the groups
+ *
+ * The thread keeps the identity until the next act asks for another: creds_as_daemon() goes back.
+ * One Creds belongs to one thread, because on Linux a thread has its own.
+ */
+#ifndef LOCKFS_STORE_CALLER_H
+#define LOCKFS_STORE_CALLER_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+typedef struct {
+    pid_t tid;
+    uid_t uid;
+    gid_t gid;
+    mode_t umask;
+} Caller;
+
+/* Finds a thread's supplementary groups: how many, or negative errno. */
+typedef int (*CredsGroupsFunc)(const void *ctx, pid_t tid, gid_t *groups, int max);
+
+typedef struct {
+    CredsGroupsFunc groups;
+    const void *groups_ctx;
+    uid_t daemon_uid;
+    gid_t daemon_gid;
+    uid_t uid;
+    gid_t gid;
+    mode_t umask;
+    bool can_switch; /* root */
+    bool has_groups;
+} Creds;
+
+/* Takes the present identity as the daemon's, and drops its supplementary groups if it is root. */
+void creds_init(Creds *creds, CredsGroupsFunc groups, const void *groups_ctx);
+
+void creds_as_daemon(Creds *creds);
+
+/* The daemon itself, for calls that want a caller. */
+static inline Caller creds_daemon(const Creds *creds)
+{
+    return (Caller){.uid = creds->daemon_uid, .gid = creds->daemon_gid};
+}
+
+/* 0, or -EPERM: an unprivileged daemon cannot act for this user. */
+int creds_as_caller(Creds *creds, const Caller *caller);
+
+/* Adds the caller's groups to the identity in force; false when that changed nothing. */
+bool creds_add_groups(Creds *creds, const Caller *caller);
+
+/* Evaluates `call` (a system call: negative on failure, errno set) as the caller. */
+#define AS_CALLER(creds, caller, result, call)                                                     \
+    do {                                                                                           \
+        result = creds_as_caller(creds, caller);                                                   \
+        if (result == 0) {                                                                         \
+            result = (call) < 0 ? -errno : 0;                                                      \
+            if ((result == -EACCES || result == -EPERM) && creds_add_groups(creds, caller))        \
+                result = (call) < 0 ? -errno : 0;                                                  \
+        }                                                                                          \
+    } while (0)
+
+#endif

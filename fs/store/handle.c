@@ -1,0 +1,36 @@
+#include "store/handle.h"
+
+#include "base/fd.h"
+
+Handle *handle_new(Store *store, Node *node, int fd, uint64_t *fh)
+{
+    uint32_t index = slot_reserve(&store->handles);
+    if (!index)
+        return NULL;
+    Handle *handle = handle_at(store, index);
+    handle->fd = fd;
+    handle->node = node_index(store, node);
+    handle->node_next = node->handles;
+    node->handles = index;
+    node_pin(node);
+    slot_publish(&store->handles, index);
+    *fh = slot_id(&store->handles, index);
+    return handle;
+}
+
+void handle_free(Store *store, Handle *handle)
+{
+    uint32_t index = (uint32_t)(((char *)handle - store->handles.base) / store->handles.record);
+    Node *node = node_at(store, handle->node);
+    uint32_t *link = &node->handles;
+    while (*link != index)
+        link = &handle_at(store, *link)->node_next;
+    *link = handle->node_next;
+    /* The only way left to a file that has lost its name: it stays with the node. */
+    if (!node->handles && !node->parent && node->fd < 0 && node->lookups > 1)
+        node->fd = handle->fd;
+    else
+        fd_close(handle->fd);
+    slot_release(&store->handles, index);
+    node_unpin(store, node);
+}

@@ -1,0 +1,70 @@
+#include "store/store.h"
+
+#include "base/fd.h"
+#include "store/node.h"
+
+#include <unistd.h>
+
+/* Descriptors left for handles and pidfds: the cache of directories takes at most this part. */
+#define LRU_SHARE 8
+#define LRU_MIN 16
+#define LRU_MAX 4096
+
+static uint32_t *node_ino_link(void *records, uint32_t slot)
+{
+    Store *store = records;
+    return &node_at(store, slot)->ino_next;
+}
+
+static int make_root(Store *store)
+{
+    struct stat st;
+    if (fstat(store->root_fd, &st) != 0)
+        return -errno;
+    uint32_t index = slot_reserve(&store->nodes);
+    if (!index)
+        return -ENOMEM;
+    Node *root = node_at(store, index);
+    root->mode = st.st_mode;
+    root->dev = st.st_dev;
+    root->ino = st.st_ino;
+    root->fd = store->root_fd;
+    root->lookups = 1;
+    slot_publish(&store->nodes, index);
+    index_add(&store->by_ino, index_hash_pair(root->dev, root->ino), index);
+    root->indexed = true;
+    return 0;
+}
+
+int store_init(Store *store, int root_fd, bool in_place, Names *names, int file, uint64_t offset,
+               uint32_t max_nodes, unsigned long fd_limit)
+{
+    uint32_t share = (uint32_t)(fd_limit / LRU_SHARE);
+    store->root_fd = root_fd;
+    store->in_place = in_place;
+    store->names = names;
+    store->lru_max = share < LRU_MIN ? LRU_MIN : share > LRU_MAX ? LRU_MAX : share;
+    index_init(&store->by_ino, node_ino_link, store);
+    int r = slot_array_init(&store->nodes, file, offset, sizeof(Node), max_nodes);
+    if (r == 0)
+        r = slot_array_init(&store->handles, file, offset + (1ULL << 40), sizeof(Handle),
+                            max_nodes);
+    return r < 0 ? r : make_root(store);
+}
+
+void store_done(Store *store)
+{
+    for (uint32_t i = 1; i <= store->handles.used; i++) {
+        Handle *handle = slot_find(&store->handles, i);
+        if (handle)
+            fd_close(handle->fd);
+    }
+    for (uint32_t i = 1; i <= store->nodes.used; i++) {
+        Node *node = slot_find(&store->nodes, i);
+        if (node)
+            fd_close(node->fd);
+    }
+    slot_array_done(&store->nodes);
+    slot_array_done(&store->handles);
+    index_done(&store->by_ino);
+}

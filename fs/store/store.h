@@ -1,0 +1,92 @@
+/* The source directory: what the kernel calls inodes and handles, and how each is reached below.
+ *
+ * A Node stands for a file of the source that the kernel (or a claim, or a child) refers to. Node
+ * ids are numbers made of a slot and its generation; the kernel never holds a pointer.
+ *
+ * A node is reached in one of three ways, so that descriptors are no limit on the number of files:
+ *   - a directory through an O_PATH descriptor, kept in an LRU and opened again when needed;
+ *   - another file through its parent's descriptor and the name it was last seen under;
+ *   - a file that has lost that name through a descriptor opened before it was lost, or an open
+ * handle. A node therefore holds its parent in the table: the chain up to the root is always there.
+ *
+ * In-place sources change only through the mount, so (parent, name) is the truth. Where the source
+ * may change behind the mount, what is opened by name is compared with the inode that was seen
+ * (-ESTALE).
+ *
+ * Nothing here is thread-safe: the engine's lock is held by whoever calls.
+ */
+#ifndef LOCKFS_STORE_STORE_H
+#define LOCKFS_STORE_STORE_H
+
+#include "base/index.h"
+#include "base/names.h"
+#include "store/caller.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#define STORE_ROOT_ID 1 /* FUSE_ROOT_ID */
+
+typedef struct {
+    SlotHead head;
+    uint64_t dev, ino;
+    uint64_t shown_ino; /* st_ino for callers where it is not the source's; 0: the source's */
+    uint64_t lookups;   /* references the kernel holds */
+    uint32_t parent;    /* 0: the name is lost, or the root */
+    NameRef name;
+    uint32_t pins; /* children, claims and handles */
+    int32_t fd;    /* O_PATH, -1: none */
+    uint32_t mode;
+    uint32_t handles; /* first of the open handles, chained */
+    uint32_t claim;   /* first claim on this node, chained; the engine's */
+    uint32_t claims_below;
+    uint32_t ino_next;
+    uint32_t lru_next, lru_prev;
+    bool in_lru;
+    bool indexed;
+    bool severed; /* belonged to a claim that was healed: what is below it is not reached by name */
+} Node;
+
+typedef struct {
+    SlotHead head;
+    uint64_t token; /* of the claim under which writing was allowed */
+    uint32_t node;
+    uint32_t node_next;
+    int32_t fd;
+} Handle;
+
+typedef struct {
+    int root_fd;
+    bool in_place;
+    Creds creds; /* of the thread that serves requests */
+    Names *names;
+    SlotArray nodes;
+    SlotArray handles;
+    Index by_ino;
+    uint32_t lru_first, lru_last; /* most recently used first */
+    uint32_t lru_count, lru_max;
+    uint32_t severed; /* nodes that are */
+} Store;
+
+/* Bytes of file that the tables take. */
+#define STORE_FILE_SPAN (2 * (1ULL << 40))
+
+/* Serves the directory root_fd (consumed); store->creds is set up by the caller. 0 or negative
+ * errno. */
+int store_init(Store *store, int root_fd, bool in_place, Names *names, int file, uint64_t offset,
+               uint32_t max_nodes, unsigned long fd_limit);
+void store_done(Store *store);
+
+/* Runs `call`, and once more after giving back cached descriptors when there were none left. */
+#define WITH_DESCRIPTORS(store, result, call)                                                      \
+    do {                                                                                           \
+        result = (call);                                                                           \
+        if ((result == -EMFILE || result == -ENFILE) && store_shrink(store))                       \
+            result = (call);                                                                       \
+    } while (0)
+
+/* Closes half of the cached descriptors; false when there were none. */
+bool store_shrink(Store *store);
+
+#endif
