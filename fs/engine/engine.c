@@ -61,7 +61,8 @@ int engine_init(Engine *engine, int root_fd, bool in_place, const EngineOptions 
         .file = -1,
     };
     pthread_mutex_init(&engine->lock, NULL);
-    creds_init(&engine->store.creds, thread_groups, proc);
+    creds_init(&engine->serving_creds, thread_groups, proc);
+    engine->store.creds = &engine->serving_creds;
     int r = init_tables(engine, root_fd, in_place);
     return r < 0 ? r : reaper_new(engine);
 }

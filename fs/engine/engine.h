@@ -56,6 +56,8 @@ typedef struct {
     const Proc *proc;          /* borrowed */
     const HelperList *helpers; /* borrowed */
     RuleSet *rules;
+    Creds serving_creds,
+        reaper_creds; /* an identity is a thread's; store.creds points at one of them */
     Names names;
     Store store;
     ClaimTable claims;

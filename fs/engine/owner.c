@@ -211,7 +211,7 @@ int owner_resolve(Engine *engine, const Caller *caller, const Rule *rule, OwnerF
     }
     Identity id = IDENTITY_NONE;
     int r;
-    creds_as_daemon(&engine->store.creds);
+    creds_as_daemon(engine->store.creds);
     WITH_DESCRIPTORS(&engine->store, r,
                      identity_resolve(engine->proc, engine->helpers, caller->tid, scope, &id));
     if (r == 0) {
@@ -245,7 +245,7 @@ static bool is_family_of(Engine *engine, pid_t pid, const Owner *owner)
 bool owner_is_family(Engine *engine, const Caller *caller, const Claim *claim)
 {
     pid_t pid;
-    creds_as_daemon(&engine->store.creds);
+    creds_as_daemon(engine->store.creds);
     if (proc_thread_group(engine->proc, caller->tid, &pid) < 0)
         return false;
     if (is_family_of(engine, pid, owner_at(&engine->claims, claim->owner)))

@@ -8,6 +8,7 @@
 #include "engine/trash.h"
 #include "engine/vacate.h"
 
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -121,6 +122,18 @@ int reaper_remove(Engine *engine, Node *dir, const char *name)
 
 /* --- the reaper's thread --- */
 
+void reaper_lock(Engine *engine)
+{
+    pthread_mutex_lock(&engine->lock);
+    engine->store.creds = &engine->reaper_creds;
+}
+
+void reaper_unlock(Engine *engine)
+{
+    engine->store.creds = &engine->serving_creds;
+    pthread_mutex_unlock(&engine->lock);
+}
+
 static void path_to(Engine *engine, const Node *dir, GString *path)
 {
     g_string_truncate(path, 0);
@@ -175,7 +188,7 @@ static void stop_watching(Engine *engine, Owner *owner)
 static bool errand_next(Engine *engine, uint64_t owner_id, Errand *errand)
 {
     bool found = false;
-    pthread_mutex_lock(&engine->lock);
+    reaper_lock(engine);
     Owner *owner = slot_find_id(&engine->claims.owners, owner_id);
     if (owner && !engine->reaper->stopping && life_owner_is_dead(owner)) {
         owner->holds++; /* what follows may end its last claim */
@@ -188,7 +201,7 @@ static bool errand_next(Engine *engine, uint64_t owner_id, Errand *errand)
         owner->holds--;
         owner_settle(engine, owner);
     }
-    pthread_mutex_unlock(&engine->lock);
+    reaper_unlock(engine);
     return found;
 }
 
@@ -197,7 +210,7 @@ static bool errand_next(Engine *engine, uint64_t owner_id, Errand *errand)
 static void errand_finish(Engine *engine, const Errand *errand)
 {
     bool told = false;
-    pthread_mutex_lock(&engine->lock);
+    reaper_lock(engine);
     Claim *claim = slot_find_id(&engine->claims.claims, errand->claim);
     claim = claim ? life_current(engine, claim) : NULL;
     if (claim && (claim->state == CLAIM_DEAD || claim->state == CLAIM_GHOST)) {
@@ -207,7 +220,7 @@ static void errand_finish(Engine *engine, const Errand *errand)
         else
             engine->reaper->failed = true;
     }
-    pthread_mutex_unlock(&engine->lock);
+    reaper_unlock(engine);
     if (told && engine->hooks.tell_removed)
         engine->hooks.tell_removed(engine->hooks.ctx, errand->dir_id, errand->node_id,
                                    errand->name);
@@ -226,9 +239,9 @@ static void errand_run(Engine *engine, const Errand *errand)
 static void reap(Engine *engine, uint64_t owner_id)
 {
     Errand errand = {.dir_path = g_string_new(NULL)};
-    pthread_mutex_lock(&engine->lock);
+    reaper_lock(engine);
     engine->reaper->round++;
-    pthread_mutex_unlock(&engine->lock);
+    reaper_unlock(engine);
     while (errand_next(engine, owner_id, &errand))
         errand_run(engine, &errand);
     g_string_free(errand.dir_path, TRUE);
@@ -238,7 +251,7 @@ static void look_again(Engine *engine)
 {
     for (;;) {
         uint64_t id = 0;
-        pthread_mutex_lock(&engine->lock);
+        reaper_lock(engine);
         GArray *again = engine->reaper->look_again;
         if (again->len) {
             uint32_t slot = g_array_index(again, uint32_t, again->len - 1);
@@ -247,7 +260,7 @@ static void look_again(Engine *engine)
                 id = slot_id(&engine->claims.owners, slot);
         }
         bool more = again->len > 0;
-        pthread_mutex_unlock(&engine->lock);
+        reaper_unlock(engine);
         if (id)
             reap(engine, id);
         if (!id && !more)
@@ -271,21 +284,21 @@ static void queue_failed(Engine *engine)
 static void retry_failed(Engine *engine, int64_t *retry_at)
 {
     int64_t now = clock_boot_ns();
-    pthread_mutex_lock(&engine->lock);
+    reaper_lock(engine);
     if (*retry_at <= now) {
         *retry_at = INT64_MAX;
         queue_failed(engine);
     } else if (engine->reaper->failed && *retry_at == INT64_MAX) {
         *retry_at = now + RETRY_NS;
     }
-    pthread_mutex_unlock(&engine->lock);
+    reaper_unlock(engine);
 }
 
 static int timeout_ms(Engine *engine, int64_t retry_at)
 {
-    pthread_mutex_lock(&engine->lock);
+    reaper_lock(engine);
     int64_t expiry = trash_next_expiry(engine);
-    pthread_mutex_unlock(&engine->lock);
+    reaper_unlock(engine);
     int64_t wait = MIN(retry_at == INT64_MAX ? INT64_MAX : retry_at - clock_boot_ns(),
                        expiry == INT64_MAX ? INT64_MAX : expiry - clock_real_ns());
     if (wait == INT64_MAX)
@@ -295,9 +308,9 @@ static int timeout_ms(Engine *engine, int64_t retry_at)
 
 static bool is_stopping(Engine *engine)
 {
-    pthread_mutex_lock(&engine->lock);
+    reaper_lock(engine);
     bool stopping = engine->reaper->stopping;
-    pthread_mutex_unlock(&engine->lock);
+    reaper_unlock(engine);
     return stopping;
 }
 
@@ -305,9 +318,14 @@ static void *reaper_main(void *data)
 {
     Engine *engine = data;
     int64_t retry_at = INT64_MAX;
-    pthread_mutex_lock(&engine->lock);
+    /* A umask and a directory of its own: the serving thread changes its umask with every caller.
+     */
+    unshare(CLONE_FS);
+    creds_init(&engine->reaper_creds, engine->serving_creds.groups,
+               engine->serving_creds.groups_ctx);
+    reaper_lock(engine);
     engine->reaper_tid = (pid_t)syscall(SYS_gettid);
-    pthread_mutex_unlock(&engine->lock);
+    reaper_unlock(engine);
     while (!is_stopping(engine)) {
         uint64_t dead[BATCH];
         int n = death_watch_wait(engine->reaper->watch, dead, BATCH, timeout_ms(engine, retry_at));

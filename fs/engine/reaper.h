@@ -28,6 +28,10 @@ int reaper_start(Engine *engine);
 void reaper_stop(Engine *engine);
 void reaper_free(Engine *engine);
 
+/* The lock, for the reaper's thread: what happens under it happens with that thread's identity. */
+void reaper_lock(Engine *engine);
+void reaper_unlock(Engine *engine);
+
 /* --- with the engine's lock held --- */
 
 int reaper_watch(Engine *engine, Owner *owner);

@@ -46,7 +46,7 @@ static void kept_free(Engine *engine, Kept *kept)
 /* The directory `name` in `dir`, made if asked for; pinned by nobody yet. */
 static int own_dir(Engine *engine, Node *dir, const char *name, bool make, Node **out)
 {
-    Caller self = creds_daemon(&engine->store.creds);
+    Caller self = creds_daemon(engine->store.creds);
     struct stat st;
     int r = source_stat_at(&engine->store, dir, name, &st);
     if (r == -ENOENT && make) {
@@ -82,7 +82,7 @@ static int trash_dir(Engine *engine, bool make)
 
 static int rename_to(Engine *engine, Node *dir, const char *name, Node *to, const char *new_name)
 {
-    Caller self = creds_daemon(&engine->store.creds);
+    Caller self = creds_daemon(engine->store.creds);
     return source_rename(&engine->store, &self, dir, name, to, new_name, RENAME_NOREPLACE);
 }
 
@@ -179,9 +179,9 @@ void trash_expire(Engine *engine, int64_t now)
 {
     for (;;) {
         g_autofree char *name = NULL;
-        pthread_mutex_lock(&engine->lock);
+        reaper_lock(engine);
         AUTO_FD int fd = pop_expired(engine, now, &name);
-        pthread_mutex_unlock(&engine->lock);
+        reaper_unlock(engine);
         if (fd == -1)
             return;
         int r = fd < 0 ? -ESTALE : tree_remove(fd, name);
@@ -198,7 +198,7 @@ void trash_free(Engine *engine)
     while ((kept = g_queue_pop_head(&trash->kept)))
         kept_free(engine, kept);
     if (trash->dir) {
-        Caller self = creds_daemon(&engine->store.creds);
+        Caller self = creds_daemon(engine->store.creds);
         Node *top = node_parent(&engine->store, trash->dir);
         if (source_remove(&engine->store, &self, top, HEALED_DIR, true) == 0)
             source_remove(&engine->store, &self, node_root(&engine->store), RESERVED_DIR, true);

@@ -12,7 +12,7 @@ static bool holds_content(const struct stat *st)
 static int remove_entry(Engine *engine, Node *dir, const char *name, Node *node,
                         const struct stat *st)
 {
-    Caller self = creds_daemon(&engine->store.creds);
+    Caller self = creds_daemon(engine->store.creds);
     bool is_dir = S_ISDIR(st->st_mode);
     node_before_removal(&engine->store, node, dir, name, false);
     int r = source_remove(&engine->store, &self, dir, name, is_dir);

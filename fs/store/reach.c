@@ -124,7 +124,7 @@ int reach_dir(Store *store, Node *dir)
             int fd = closed == dir ? open_handle_fd(store, dir) : -1;
             return fd >= 0 ? fd : -ESTALE;
         }
-        creds_as_daemon(&store->creds);
+        creds_as_daemon(store->creds);
         int r = open_cached_dir(store, closed, parent->fd);
         if (r < 0)
             return r;
@@ -159,7 +159,7 @@ int reach_open_path(Store *store, Node *node)
     int r = reach_place(store, node, &place);
     if (r < 0)
         return r;
-    creds_as_daemon(&store->creds);
+    creds_as_daemon(store->creds);
     if (place.name[0] == '\0') {
         r = fcntl(place.fd, F_DUPFD_CLOEXEC, 0);
         return r < 0 ? -errno : r;

@@ -18,7 +18,7 @@ int source_stat(Store *store, Node *node, const Handle *handle, struct stat *st)
     int r = reach_place(store, node, &place);
     if (r < 0)
         return r;
-    creds_as_daemon(&store->creds);
+    creds_as_daemon(store->creds);
     if (fstatat(place.fd, place.name, st, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0)
         return errno == ENOENT ? -ESTALE : -errno;
     return st->st_ino == node->ino && st->st_dev == node->dev ? 0 : -ESTALE;
@@ -27,7 +27,7 @@ int source_stat(Store *store, Node *node, const Handle *handle, struct stat *st)
 static int change_owner(Store *store, const Caller *caller, int fd, const SourceChange *change)
 {
     int r;
-    AS_CALLER(&store->creds, caller, r,
+    AS_CALLER(store->creds, caller, r,
               fchownat(fd, "", change->set_uid ? change->uid : (uid_t)-1,
                        change->set_gid ? change->gid : (gid_t)-1,
                        AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW));
@@ -36,12 +36,12 @@ static int change_owner(Store *store, const Caller *caller, int fd, const Source
 
 static int change_mode(Store *store, const Caller *caller, const char *path, mode_t mode)
 {
-    int r = creds_as_caller(&store->creds, caller);
+    int r = creds_as_caller(store->creds, caller);
     if (r < 0)
         return r;
     if (mode & S_ISGID)
-        creds_add_groups(&store->creds, caller);
-    AS_CALLER(&store->creds, caller, r, chmod(path, mode));
+        creds_add_groups(store->creds, caller);
+    AS_CALLER(store->creds, caller, r, chmod(path, mode));
     return r;
 }
 
@@ -51,7 +51,7 @@ static int change_size(Store *store, const Caller *caller, const Handle *handle,
     if (handle)
         return ftruncate(handle->fd, size) == 0 ? 0 : -errno;
     int r;
-    AS_CALLER(&store->creds, caller, r, truncate(path, size));
+    AS_CALLER(store->creds, caller, r, truncate(path, size));
     return r;
 }
 
@@ -59,7 +59,7 @@ static int change_size(Store *store, const Caller *caller, const Handle *handle,
 static int change_times(Store *store, const Caller *caller, int fd, const SourceChange *change)
 {
     int r;
-    AS_CALLER(&store->creds, caller, r,
+    AS_CALLER(store->creds, caller, r,
               (int)syscall(SYS_utimensat, fd, "", change->times, AT_EMPTY_PATH));
     return r;
 }
@@ -94,7 +94,7 @@ int source_open(Store *store, const Caller *caller, Node *node, int flags)
         r = reach_place(store, node, &place);
         if (r < 0)
             return r;
-        AS_CALLER(&store->creds, caller, r,
+        AS_CALLER(store->creds, caller, r,
                   (fd = reach_open(store, node, &place, flags), errno = fd < 0 ? -fd : 0, fd));
         if ((r != -EMFILE && r != -ENFILE) || !store_shrink(store))
             break;
@@ -108,7 +108,7 @@ ssize_t source_readlink(Store *store, Node *node, char *buf, size_t size)
     int r = reach_place(store, node, &place);
     if (r < 0)
         return r;
-    creds_as_daemon(&store->creds);
+    creds_as_daemon(store->creds);
     ssize_t n = readlinkat(place.fd, place.name, buf, size);
     return n < 0 ? -errno : n;
 }
@@ -119,7 +119,7 @@ int source_access(Store *store, const Caller *caller, Node *node, int mask)
     if (fd < 0)
         return fd;
     int r;
-    AS_CALLER(&store->creds, caller, r,
+    AS_CALLER(store->creds, caller, r,
               (int)syscall(SYS_faccessat2, fd, "", mask,
                            AT_EACCESS | AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW));
     return r;
@@ -164,7 +164,7 @@ ssize_t source_getxattr(Store *store, const Caller *caller, Node *node, const ch
     int r = xattr_path(store, node, path, &own, &follow);
     if (r < 0)
         return r;
-    AS_CALLER(&store->creds, caller, r,
+    AS_CALLER(store->creds, caller, r,
               n = follow ? getxattr(path, name, value, size) : lgetxattr(path, name, value, size));
     return r < 0 ? r : n;
 }
@@ -178,7 +178,7 @@ ssize_t source_listxattr(Store *store, const Caller *caller, Node *node, char *l
     int r = xattr_path(store, node, path, &own, &follow);
     if (r < 0)
         return r;
-    AS_CALLER(&store->creds, caller, r,
+    AS_CALLER(store->creds, caller, r,
               n = follow ? listxattr(path, list, size) : llistxattr(path, list, size));
     return r < 0 ? r : n;
 }
@@ -192,7 +192,7 @@ int source_setxattr(Store *store, const Caller *caller, Node *node, const char *
     int r = xattr_path(store, node, path, &own, &follow);
     if (r < 0)
         return r;
-    AS_CALLER(&store->creds, caller, r,
+    AS_CALLER(store->creds, caller, r,
               follow ? setxattr(path, name, value, size, flags)
                      : lsetxattr(path, name, value, size, flags));
     return r;
@@ -206,7 +206,6 @@ int source_removexattr(Store *store, const Caller *caller, Node *node, const cha
     int r = xattr_path(store, node, path, &own, &follow);
     if (r < 0)
         return r;
-    AS_CALLER(&store->creds, caller, r,
-              follow ? removexattr(path, name) : lremovexattr(path, name));
+    AS_CALLER(store->creds, caller, r, follow ? removexattr(path, name) : lremovexattr(path, name));
     return r;
 }

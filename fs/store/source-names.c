@@ -13,15 +13,15 @@ int source_stat_at(Store *store, Node *dir, const char *name, struct stat *st)
     int fd = reach_dir(store, dir);
     if (fd < 0)
         return fd;
-    creds_as_daemon(&store->creds);
+    creds_as_daemon(store->creds);
     return fstatat(fd, name, st, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : -errno;
 }
 
 /* The set-group-id bit survives a chmod or create only in a member of the group. */
 static void add_groups_for(Store *store, const Caller *caller, mode_t mode)
 {
-    if ((mode & S_ISGID) && creds_as_caller(&store->creds, caller) == 0)
-        creds_add_groups(&store->creds, caller);
+    if ((mode & S_ISGID) && creds_as_caller(store->creds, caller) == 0)
+        creds_add_groups(store->creds, caller);
 }
 
 int source_mkdir(Store *store, const Caller *caller, Node *dir, const char *name, mode_t mode)
@@ -29,7 +29,7 @@ int source_mkdir(Store *store, const Caller *caller, Node *dir, const char *name
     int fd = reach_dir(store, dir), r;
     if (fd < 0)
         return fd;
-    AS_CALLER(&store->creds, caller, r, mkdirat(fd, name, mode));
+    AS_CALLER(store->creds, caller, r, mkdirat(fd, name, mode));
     return r;
 }
 
@@ -39,7 +39,7 @@ int source_mknod(Store *store, const Caller *caller, Node *dir, const char *name
     int fd = reach_dir(store, dir), r;
     if (fd < 0)
         return fd;
-    AS_CALLER(&store->creds, caller, r, mknodat(fd, name, mode, rdev));
+    AS_CALLER(store->creds, caller, r, mknodat(fd, name, mode, rdev));
     return r;
 }
 
@@ -49,7 +49,7 @@ int source_symlink(Store *store, const Caller *caller, const char *target, Node 
     int fd = reach_dir(store, dir), r;
     if (fd < 0)
         return fd;
-    AS_CALLER(&store->creds, caller, r, symlinkat(target, fd, name));
+    AS_CALLER(store->creds, caller, r, symlinkat(target, fd, name));
     return r;
 }
 
@@ -60,7 +60,7 @@ static int link_descriptor(Store *store, const Caller *caller, int from, int dir
     char path[REACH_PROC_PATH];
     int r;
     reach_proc_path(path, from);
-    AS_CALLER(&store->creds, caller, r, linkat(AT_FDCWD, path, dir_fd, name, AT_SYMLINK_FOLLOW));
+    AS_CALLER(store->creds, caller, r, linkat(AT_FDCWD, path, dir_fd, name, AT_SYMLINK_FOLLOW));
     return r;
 }
 
@@ -73,7 +73,7 @@ int source_link(Store *store, const Caller *caller, Node *node, Node *dir, const
     int fd = reach_dir(store, dir);
     if (from.name[0] == '\0')
         return link_descriptor(store, caller, from.fd, fd, name);
-    AS_CALLER(&store->creds, caller, r, linkat(from.fd, from.name, fd, name, 0));
+    AS_CALLER(store->creds, caller, r, linkat(from.fd, from.name, fd, name, 0));
     return r;
 }
 
@@ -85,7 +85,7 @@ int source_create(Store *store, const Caller *caller, Node *dir, const char *nam
         return dir_fd;
     add_groups_for(store, caller, mode);
     for (int tries = 0; tries < 2; tries++) {
-        AS_CALLER(&store->creds, caller, r,
+        AS_CALLER(store->creds, caller, r,
                   fd = openat(dir_fd, name, flags | O_CREAT | O_NOFOLLOW | O_CLOEXEC, mode));
         if ((r != -EMFILE && r != -ENFILE) || !store_shrink(store))
             break;
@@ -100,7 +100,7 @@ int source_tmpfile(Store *store, const Caller *caller, Node *dir, int flags, mod
     if (dir_fd < 0)
         return dir_fd;
     add_groups_for(store, caller, mode);
-    AS_CALLER(&store->creds, caller, r,
+    AS_CALLER(store->creds, caller, r,
               fd = openat(dir_fd, ".", (flags & ~O_CREAT) | O_TMPFILE | O_CLOEXEC, mode));
     return r < 0 ? r : fd;
 }
@@ -110,7 +110,7 @@ int source_remove(Store *store, const Caller *caller, Node *dir, const char *nam
     int fd = reach_dir(store, dir), r;
     if (fd < 0)
         return fd;
-    AS_CALLER(&store->creds, caller, r, unlinkat(fd, name, is_dir ? AT_REMOVEDIR : 0));
+    AS_CALLER(store->creds, caller, r, unlinkat(fd, name, is_dir ? AT_REMOVEDIR : 0));
     return r;
 }
 
@@ -124,7 +124,7 @@ int source_rename(Store *store, const Caller *caller, Node *dir, const char *nam
     if (from < 0)
         return from;
     to = reach_dir(store, new_dir);
-    AS_CALLER(&store->creds, caller, r,
+    AS_CALLER(store->creds, caller, r,
               (int)syscall(SYS_renameat2, from, name, to, new_name, flags));
     return r;
 }

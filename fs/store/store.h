@@ -59,7 +59,7 @@ typedef struct {
 typedef struct {
     int root_fd;
     bool in_place;
-    Creds creds; /* of the thread that serves requests */
+    Creds *creds; /* of the thread that holds the lock */
     Names *names;
     SlotArray nodes;
     SlotArray handles;
@@ -72,7 +72,7 @@ typedef struct {
 /* Bytes of file that the tables take. */
 #define STORE_FILE_SPAN (2 * (1ULL << 40))
 
-/* Serves the directory root_fd (consumed); store->creds is set up by the caller. 0 or negative
+/* Serves the directory root_fd (consumed); store->creds is set by the caller. 0 or negative
  * errno. */
 int store_init(Store *store, int root_fd, bool in_place, Names *names, int file, uint64_t offset,
                uint32_t max_nodes, unsigned long fd_limit);
