@@ -48,12 +48,12 @@ void index_remove(Index *index, uint64_t hash, uint32_t slot)
     }
 }
 
-/* The kernel hands every process 16 random bytes; they need no set-up and never change. */
-static uint64_t seed(void)
+static uint64_t seed;
+
+/* The kernel hands every process 16 random bytes. */
+static void __attribute__((constructor)) draw_seed(void)
 {
-    uint64_t value;
-    memcpy(&value, (const void *)getauxval(AT_RANDOM), sizeof value);
-    return value;
+    memcpy(&seed, (const void *)getauxval(AT_RANDOM), sizeof seed);
 }
 
 static inline uint64_t mix(uint64_t a, uint64_t b)
@@ -64,13 +64,13 @@ static inline uint64_t mix(uint64_t a, uint64_t b)
 
 uint64_t index_hash_pair(uint64_t a, uint64_t b)
 {
-    return mix(a ^ seed(), b);
+    return mix(a ^ seed, b);
 }
 
 uint64_t index_hash_name(uint64_t dir, const char *name)
 {
     size_t len = strlen(name);
-    uint64_t h = mix(dir ^ seed(), len);
+    uint64_t h = mix(dir ^ seed, len);
     while (len >= 8) {
         uint64_t word;
         memcpy(&word, name, 8);

@@ -14,6 +14,7 @@
 #define REPEAT_NS (20 * CLOCK_NS_PER_MS)
 
 struct EndSignal {
+    Engine *engine;
     FuseServer *server;
     const Options *options;
     pthread_t thread, serving;
@@ -48,8 +49,10 @@ static struct timespec in_a_moment(void)
     return ts;
 }
 
+/* The engine's own thread first: it may be waiting for the server. */
 static void stop_server(EndSignal *end)
 {
+    engine_stop(end->engine);
     fuse_server_end(end->server);
     pthread_mutex_lock(&end->lock);
     while (!end->returned) {
@@ -74,9 +77,18 @@ static void *end_main(void *data)
     return NULL;
 }
 
-int end_signal_new(FuseServer *server, const Options *options, EndSignal **out)
+void end_signal_hold(void)
+{
+    sigset_t set;
+    end_set(&set);
+    sigdelset(&set, WAKE_SIGNAL);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+int end_signal_new(Engine *engine, FuseServer *server, const Options *options, EndSignal **out)
 {
     EndSignal *end = g_new0(EndSignal, 1);
+    end->engine = engine;
     end->server = server;
     end->options = options;
     end->serving = pthread_self();

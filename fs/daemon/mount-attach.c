@@ -9,30 +9,43 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define FUSE_DEVICE "/dev/fuse"
+#define FUSE_RDEV makedev(10, 229)
 #define FUSE_CONF "/etc/fuse.conf"
 #define FUSERMOUNT "fusermount3"
 
 /* libfuse explains itself through this; what it says is part of our one line. */
-static void keep_message(enum fuse_log_level level, const char *format, va_list args)
+static void __attribute__((format(printf, 2, 0)))
+keep_message(enum fuse_log_level level, const char *format, va_list args)
 {
     char text[512];
     vsnprintf(text, sizeof text, format, args);
     log_debug("libfuse: %s", g_strchomp(text));
 }
 
-static bool have_device(void)
+/* To an ordinary user it need not be open: fusermount3 has the right. */
+static bool have_device(bool open_it)
 {
-    AUTO_FD int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-    if (fd >= 0)
-        return true;
-    const char *way_out = errno == EACCES || errno == EPERM
-                              ? "allow access to it (in a container: --device /dev/fuse)"
-                              : "load the module with: modprobe fuse";
-    log_error("/dev/fuse: %s; %s", strerror(errno), way_out);
-    return false;
+    AUTO_FD int fd = open(FUSE_DEVICE, (open_it ? O_RDWR : O_PATH) | O_CLOEXEC);
+    struct stat st;
+    if (fd < 0) {
+        const char *way_out = errno == EACCES || errno == EPERM
+                                  ? "allow access to it (in a container: --device " FUSE_DEVICE ")"
+                                  : "load the module with: modprobe fuse";
+        log_error(FUSE_DEVICE ": %s; %s", strerror(errno), way_out);
+        return false;
+    }
+    if (fstat(fd, &st) != 0 || !S_ISCHR(st.st_mode) || st.st_rdev != FUSE_RDEV) {
+        log_error(FUSE_DEVICE ": not the device of FUSE; make it with: mknod -m 666 " FUSE_DEVICE
+                              " c 10 229");
+        return false;
+    }
+    return true;
 }
 
 static bool user_allow_other(void)
@@ -118,7 +131,8 @@ static int mount_by_libfuse(const Options *options)
 int mount_attach(const Options *options)
 {
     fuse_set_log_func(keep_message);
-    if (geteuid() == 0 ? !have_device() : !have_fusermount(options))
+    bool root = geteuid() == 0;
+    if (!have_device(root) || (!root && !have_fusermount(options)))
         return -1;
     errno = 0;
     int fd = mount_by_libfuse(options);

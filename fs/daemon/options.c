@@ -2,11 +2,13 @@
 
 #include "base/clock.h"
 #include "base/duration.h"
+#include "base/fd.h"
 #include "daemon/option-table.h"
 #include "rules/rule-config.h"
 
 #define FUSE_USE_VERSION 312
 #include <errno.h>
+#include <fcntl.h>
 #include <fuse_lowlevel.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,7 +50,7 @@ static int take_argument(void *data, const char *arg, int key, struct fuse_args 
         parse->build.options->debug = parse->build.options->foreground = true;
     else if (g_str_equal(arg, "-n") || g_str_equal(arg, "-s") || g_str_equal(arg, "-v"))
         return 0; /* what mount(8) passes on to its helpers */
-    else if (g_str_has_prefix(arg, "config="))
+    else if (g_str_has_prefix(arg, "config=") && arg[strlen("config=")])
         g_free(parse->config), parse->config = g_strdup(arg + strlen("config="));
     else if (arg[0] == '-' && !parse->problem)
         parse->problem = g_strdup_printf("unknown option %s; see lockfs --help", arg);
@@ -86,8 +88,41 @@ static bool apply_given(Parse *parse, GError **error)
 
 static bool fail(GError **error, const char *path, int number, const char *way_out)
 {
+    if (number == ENOTCONN) {
+        g_set_error(error, OPTION_ERROR, 0,
+                    "%s: %s; its daemon is gone, clear it away with: umount %s", path,
+                    g_strerror(number), path);
+        return false;
+    }
     g_set_error(error, OPTION_ERROR, 0, "%s: %s; %s", path, g_strerror(number), way_out);
     return false;
+}
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* Whichever path it is reached by: the source would contain the mount, and the daemon wait for
+ * itself there. */
+static bool is_inside(const char *path, const struct stat *dir)
+{
+    AUTO_FD int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    struct stat here, above;
+    if (fd < 0 || fstat(fd, &here) != 0)
+        return false;
+    for (;;) {
+        int up = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (up < 0)
+            return false;
+        fd_close(fd);
+        fd = up;
+        if (fstat(fd, &above) != 0 || same_file(&above, &here))
+            return false;
+        if (same_file(&above, dir))
+            return true;
+        here = above;
+    }
 }
 
 /* Both must be directories; the same one twice means in place. */
@@ -108,7 +143,10 @@ static bool settle_places(Options *options, const GPtrArray *places, GError **er
         return fail(error, source, errno, "the directory must exist");
     if (!S_ISDIR(from.st_mode))
         return fail(error, source, ENOTDIR, "lockfs serves a directory");
-    options->in_place = from.st_dev == to.st_dev && from.st_ino == to.st_ino;
+    options->in_place = same_file(&from, &to);
+    if (!options->in_place && is_inside(options->mountpoint, &from))
+        return fail(error, options->mountpoint, ELOOP,
+                    "it is inside the source; mount elsewhere, or serve the source in place");
     return true;
 }
 

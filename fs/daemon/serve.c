@@ -83,19 +83,22 @@ static void note_device(Lockfs *lockfs)
         lockfs->through.dev = makedev(stx.stx_dev_major, stx.stx_dev_minor);
 }
 
-static int run(Lockfs *lockfs)
+static int run(Lockfs *lockfs, EndSignal *end)
 {
     EngineHooks hooks = {remove_through_mount, tell_removed, lockfs};
     int r = engine_start(&lockfs->engine, &hooks);
     if (r < 0) {
         log_error("cannot start a thread: %s", strerror(-r));
+        end_signal_free(end);
         return 1;
     }
     r = fuse_server_run(lockfs->server);
     if (r < 0)
         log_error("%s: the connection to the kernel broke: %s", lockfs->options->mountpoint,
                   strerror(-r));
+    end_signal_free(end); /* before the engine is stopped, which it may be doing */
     engine_stop(&lockfs->engine);
+    engine_clear_dead(&lockfs->engine);
     return r < 0;
 }
 
@@ -104,14 +107,14 @@ static int serve_attached(Lockfs *lockfs, int notify)
     EndSignal *end = NULL;
     lockfs->through.mountpoint = lockfs->options->mountpoint;
     note_device(lockfs);
-    if (!start_server(lockfs) || end_signal_new(lockfs->server, lockfs->options, &end) < 0) {
+    if (!start_server(lockfs) ||
+        end_signal_new(&lockfs->engine, lockfs->server, lockfs->options, &end) < 0) {
         mount_detach(lockfs->options);
         return 1;
     }
     if (notify >= 0)
         background_ready(notify);
-    int status = run(lockfs);
-    end_signal_free(end);
+    int status = run(lockfs, end);
     fuse_server_free(lockfs->server);
     return status;
 }
@@ -126,6 +129,7 @@ int serve_mount(const Options *options)
         return status;
     int notify = options->foreground ? -1 : background_start();
     if (start_engine(&lockfs)) {
+        end_signal_hold();
         lockfs.fd = mount_attach(options);
         if (lockfs.fd >= 0)
             status = serve_attached(&lockfs, notify);

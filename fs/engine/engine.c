@@ -2,9 +2,11 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "engine/life.h"
 #include "engine/owner.h"
 #include "engine/reaper.h"
 #include "engine/trash.h"
+#include "engine/vacate.h"
 
 /* Windows of address space, not memory: what the kernel may refer to at once. */
 #define MAX_NODES (1U << 25)
@@ -67,6 +69,18 @@ int engine_init(Engine *engine, int root_fd, bool in_place, const EngineOptions 
     return r < 0 ? r : reaper_new(engine);
 }
 
+void engine_lock(Engine *engine)
+{
+    pthread_mutex_lock(&engine->lock);
+    if (++engine->operation == 0)
+        engine->operation = 1;
+}
+
+void engine_unlock(Engine *engine)
+{
+    pthread_mutex_unlock(&engine->lock);
+}
+
 int engine_start(Engine *engine, const EngineHooks *hooks)
 {
     engine->hooks = *hooks;
@@ -80,11 +94,24 @@ void engine_stop(Engine *engine)
     reaper_stop(engine);
 }
 
+/* From the newest on, so what was made inside a claimed directory goes before the directory. */
+void engine_clear_dead(Engine *engine)
+{
+    pthread_mutex_lock(&engine->lock);
+    for (uint32_t i = engine->claims.claims.used; i > 0; i--) {
+        Claim *claim = life_current(engine, slot_find(&engine->claims.claims, i));
+        if (claim && claim->state == CLAIM_DEAD && vacate_claim(engine, claim) == 0)
+            life_end(engine, claim);
+    }
+    pthread_mutex_unlock(&engine->lock);
+}
+
 static void close_owners(Engine *engine)
 {
     for (uint32_t i = 1; i <= engine->claims.owners.used; i++) {
         Owner *owner = slot_find(&engine->claims.owners, i);
         if (owner) {
+            fd_close(owner->exec_watch);
             fd_close(owner->pidfd);
             fd_close(owner->cgroup_events);
         }

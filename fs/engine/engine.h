@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "claims/claim-table.h"
+#include "engine/absent.h"
 #include "proc/death-watch.h"
 #include "proc/identity.h"
 #include "rules/rule-set.h"
@@ -71,6 +72,9 @@ typedef struct {
     uint32_t idle_first, idle_last,
         idle_count; /* owners without claims, most recently used first */
     LogLimit refusals;
+    AbsentNames absent;
+    uint32_t operation;    /* counts them; never 0 */
+    uint32_t exec_watches; /* descriptors */
 } Engine;
 
 /* What a lookup or a create found, for the reply. */
@@ -87,9 +91,17 @@ int engine_init(Engine *engine, int root_fd, bool in_place, const EngineOptions 
                 RuleSet *rules, const Proc *proc, const HelperList *helpers);
 void engine_done(Engine *engine);
 
+/* Begin and end an operation of the serving thread; for the engine's own files. */
+void engine_lock(Engine *engine);
+void engine_unlock(Engine *engine);
+
 /* Starts the reaper. Hooks are called from its thread. */
 int engine_start(Engine *engine, const EngineHooks *hooks);
 void engine_stop(Engine *engine);
+
+/* Takes off the source what the dead have left and the reaper has not come to: once the mount has
+ * ended nobody knows it for what it is. By the thread that served, after engine_stop(). */
+void engine_clear_dead(Engine *engine);
 
 /* --- looking --- */
 

@@ -10,10 +10,10 @@
 
 #define WITH_NODE(engine, id, result, call)                                                        \
     do {                                                                                           \
-        pthread_mutex_lock(&(engine)->lock);                                                       \
+        engine_lock(engine);                                                                       \
         Node *node = node_by_id(&(engine)->store, id);                                             \
         result = node ? (call) : -ESTALE;                                                          \
-        pthread_mutex_unlock(&(engine)->lock);                                                     \
+        engine_unlock(engine);                                                                     \
     } while (0)
 
 /* An entry that is gone from the source but whose record waits to be shown to the watchers. */
@@ -31,8 +31,10 @@ static int get_attributes(Engine *engine, const Caller *caller, Node *node, uint
         stat_shadow(node, &entry->attr);
         r = 0;
     }
-    if (r == 0)
+    if (r == 0) {
+        node_note(node, &entry->attr);
         entry_dress(engine, caller, node, entry);
+    }
     return r;
 }
 
@@ -113,31 +115,31 @@ int engine_open(Engine *engine, const Caller *caller, uint64_t id, int flags, ui
 
 void engine_close(Engine *engine, uint64_t fh)
 {
-    pthread_mutex_lock(&engine->lock);
+    engine_lock(engine);
     Handle *handle = handle_by_id(&engine->store, fh);
     if (handle)
         handle_free(&engine->store, handle);
-    pthread_mutex_unlock(&engine->lock);
+    engine_unlock(engine);
 }
 
 int engine_handle_fd(Engine *engine, uint64_t fh)
 {
-    pthread_mutex_lock(&engine->lock);
+    engine_lock(engine);
     const Handle *handle = handle_by_id(&engine->store, fh);
     int fd = handle ? handle->fd : -EBADF;
-    pthread_mutex_unlock(&engine->lock);
+    engine_unlock(engine);
     return fd;
 }
 
 int engine_handle_fd_to_write(Engine *engine, const Caller *caller, uint64_t fh)
 {
-    pthread_mutex_lock(&engine->lock);
+    engine_lock(engine);
     const Handle *handle = handle_by_id(&engine->store, fh);
     int r = handle ? guard_handle(engine, caller, node_at(&engine->store, handle->node), handle)
                    : -EBADF;
     if (r == 0)
         r = handle->fd;
-    pthread_mutex_unlock(&engine->lock);
+    engine_unlock(engine);
     return r;
 }
 

@@ -9,20 +9,21 @@ static bool pidfd_is_dead(const Owner *owner)
     return pidref_life(&ref) == PIDREF_DEAD;
 }
 
-bool life_owner_is_dead(Owner *owner)
+bool life_owner_is_dead(Engine *engine, Owner *owner)
 {
-    if (!owner->dead) {
-        if (owner->cgroup_events >= 0)
-            owner->dead = identity_cgroup_empty(owner->cgroup_events) == 1;
-        else
-            owner->dead = pidfd_is_dead(owner);
-    }
+    if (owner->dead || owner->asked == engine->operation)
+        return owner->dead;
+    if (owner->cgroup_events >= 0)
+        owner->dead = identity_cgroup_empty(owner->cgroup_events) == 1;
+    else
+        owner->dead = pidfd_is_dead(owner);
+    owner->asked = engine->operation;
     return owner->dead;
 }
 
 static bool passes_to_heir(Engine *engine, Claim *claim)
 {
-    if (!claim->heir || life_owner_is_dead(owner_at(&engine->claims, claim->heir)))
+    if (!claim->heir || life_owner_is_dead(engine, owner_at(&engine->claims, claim->heir)))
         return false;
     Owner *gone = owner_at(&engine->claims, claim->owner);
     claim_table_inherit(&engine->claims, claim);
@@ -43,8 +44,8 @@ static Claim *living_below(Engine *engine, const Node *node)
             continue;
         if (!node_is_below(&engine->store, node_at(&engine->store, claim->dir), node))
             continue;
-        if (!life_owner_is_dead(owner_at(table, claim->owner)) ||
-            (claim->heir && !life_owner_is_dead(owner_at(table, claim->heir))))
+        if (!life_owner_is_dead(engine, owner_at(table, claim->owner)) ||
+            (claim->heir && !life_owner_is_dead(engine, owner_at(table, claim->heir))))
             return claim;
     }
     return NULL;
@@ -55,7 +56,7 @@ static bool still_lingers(Engine *engine, const Claim *claim, const Node *node)
     Claim *on = slot_find_id(&engine->claims.claims, claim->linger_on);
     return on && on->state == CLAIM_HELD &&
            node_is_below(&engine->store, node_at(&engine->store, on->dir), node) &&
-           !life_owner_is_dead(owner_at(&engine->claims, on->owner));
+           !life_owner_is_dead(engine, owner_at(&engine->claims, on->owner));
 }
 
 /* A directory whose owner died stays while somebody else's living claim lies inside. */
@@ -76,7 +77,7 @@ Claim *life_current(Engine *engine, Claim *claim)
     if (!claim || claim->state == CLAIM_GHOST)
         return claim;
     if (claim->state == CLAIM_HELD) {
-        if (!life_owner_is_dead(owner_at(&engine->claims, claim->owner)) ||
+        if (!life_owner_is_dead(engine, owner_at(&engine->claims, claim->owner)) ||
             passes_to_heir(engine, claim))
             return claim;
         if (engine->options.observe) {

@@ -9,8 +9,9 @@
 
 #include "engine/engine.h"
 
-/* Final once true. */
-bool life_owner_is_dead(Owner *owner);
+/* Final once true. Asked at most once in an operation: whoever dies in the middle of it died after
+ * it. */
+bool life_owner_is_dead(Engine *engine, Owner *owner);
 
 /* The claim with its state up to date; NULL when it turned out to be over (observe). NULL stays
  * NULL.

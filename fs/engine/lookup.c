@@ -8,7 +8,9 @@
 static int look_up_source(Engine *engine, Node *dir, const char *name, Entry *entry)
 {
     struct stat st;
-    int r = source_stat_at(&engine->store, dir, name, &st);
+    int r = absent_has(&engine->absent, node_id(&engine->store, dir), name)
+                ? -ENOENT
+                : source_stat_at(&engine->store, dir, name, &st);
     if (r == -ENOENT) {
         entry_fill_absent(engine, dir, name, entry);
         return 0;
@@ -20,6 +22,32 @@ static int look_up_source(Engine *engine, Node *dir, const char *name, Entry *en
         return -ENOMEM;
     entry_fill(engine, dir, name, node, &st, entry);
     return 0;
+}
+
+/* The source need not be asked about a lock directory that only we can remove. This is the whole of
+ * a failed attempt, so it counts. (A file has a size, which the kernel takes from every lookup:
+ * that one is asked.) */
+static bool known_by_claim(const Engine *engine, const Claim *claim)
+{
+    return engine->store.in_place &&
+           (claim->state == CLAIM_HELD || claim->state == CLAIM_LINGERING) &&
+           node_is_dir(node_at(&engine->store, claim->node));
+}
+
+static void look_up_claim(Engine *engine, Node *dir, const char *name, const Claim *claim,
+                          Entry *entry)
+{
+    Node *node = node_at(&engine->store, claim->node);
+    struct stat st = {
+        .st_dev = node->dev,
+        .st_ino = node->ino,
+        .st_mode = node->mode,
+        .st_uid = node->uid,
+        .st_gid = node->gid,
+        .st_nlink = 2,
+        .st_blksize = 4096,
+    };
+    entry_fill(engine, dir, name, node, &st, entry);
 }
 
 static int look_up(Engine *engine, const Caller *caller, uint64_t dir_id, const char *name,
@@ -46,32 +74,36 @@ static int look_up(Engine *engine, const Caller *caller, uint64_t dir_id, const 
         *entry = (Entry){0};
         return 0;
     }
+    if (claim && known_by_claim(engine, claim)) {
+        look_up_claim(engine, dir, name, claim, entry);
+        return 0;
+    }
     return look_up_source(engine, dir, name, entry);
 }
 
 int engine_lookup(Engine *engine, const Caller *caller, uint64_t dir, const char *name,
                   Entry *entry)
 {
-    pthread_mutex_lock(&engine->lock);
+    engine_lock(engine);
     int r = look_up(engine, caller, dir, name, entry);
-    pthread_mutex_unlock(&engine->lock);
+    engine_unlock(engine);
     return r;
 }
 
 void engine_forget(Engine *engine, uint64_t id, uint64_t count)
 {
-    pthread_mutex_lock(&engine->lock);
+    engine_lock(engine);
     Node *node = node_by_id(&engine->store, id);
     if (node && node != node_root(&engine->store))
         node_forget(&engine->store, node, count);
-    pthread_mutex_unlock(&engine->lock);
+    engine_unlock(engine);
 }
 
 bool engine_lists(Engine *engine, uint64_t dir_id, const char *name, uint64_t *ino)
 {
     if (reserved_name(name))
         return false;
-    pthread_mutex_lock(&engine->lock);
+    engine_lock(engine);
     Node *dir = node_by_id(&engine->store, dir_id);
     bool listed = dir != NULL;
     if (dir) {
@@ -82,6 +114,6 @@ bool engine_lists(Engine *engine, uint64_t dir_id, const char *name, uint64_t *i
         if (node && node->shown_ino)
             *ino = node->shown_ino;
     }
-    pthread_mutex_unlock(&engine->lock);
+    engine_unlock(engine);
     return listed;
 }

@@ -248,6 +248,7 @@ static int run(Engine *engine, Make *make, Entry *entry)
     int r = prepare(engine, make);
     if (r < 0)
         return r;
+    absent_clear(&engine->absent, make->making->dir, make->making->name);
     r = make_on_source(engine, make);
     if (r == 0)
         r = finish(engine, make, entry);
@@ -261,8 +262,8 @@ void engine_make(Engine *engine, const Caller *caller, const Making *making, Eng
 {
     Entry entry = {0};
     Make make = {.making = making, .caller = caller, .fd = -1};
-    pthread_mutex_lock(&engine->lock);
+    engine_lock(engine);
     int r = run(engine, &make, &entry);
-    pthread_mutex_unlock(&engine->lock);
+    engine_unlock(engine);
     done(user, r, &entry);
 }

@@ -4,12 +4,17 @@
 #include "base/log.h"
 #include "engine/life.h"
 #include "engine/reaper.h"
+#include "proc/exec-watch.h"
 
 #include <string.h>
 #include <unistd.h>
 
 /* How many living owners without a claim are remembered; each holds a pidfd. */
 #define IDLE_MAX 256
+
+/* How many of those that make claims are asked by a descriptor whether they have exec'ed; the
+ * others by path. */
+#define EXEC_WATCH_MAX 256
 
 static void idle_unlink(Engine *engine, Owner *owner)
 {
@@ -46,12 +51,24 @@ void owner_in_use(Engine *engine, Owner *owner)
     idle_unlink(engine, owner);
 }
 
+static void close_exec_watch(Engine *engine, Owner *owner)
+{
+    engine->exec_watches -= owner->exec_watch >= 0;
+    owner->exec_watch = fd_close(owner->exec_watch);
+}
+
+void owner_close(Engine *engine, Owner *owner)
+{
+    reaper_unwatch(engine, owner);
+    close_exec_watch(engine, owner);
+    owner->pidfd = fd_close(owner->pidfd);
+    owner->cgroup_events = fd_close(owner->cgroup_events);
+}
+
 void owner_discard(Engine *engine, Owner *owner)
 {
     idle_unlink(engine, owner);
-    reaper_unwatch(engine, owner);
-    owner->pidfd = fd_close(owner->pidfd);
-    owner->cgroup_events = fd_close(owner->cgroup_events);
+    owner_close(engine, owner);
     owner_remove(&engine->claims, owner);
 }
 
@@ -103,16 +120,33 @@ static OwnerScope scope_of(const Rule *rule)
     return OWNER_SCOPE_PROCESS;
 }
 
+static bool runs_the_same(Engine *engine, const Owner *owner)
+{
+    uint64_t dev, ino;
+    if (owner->exec_watch >= 0 && exec_watch_unchanged(owner->exec_watch))
+        return true;
+    return proc_exe_id(engine->proc, owner->pid, &dev, &ino) == 0 && dev == owner->exe_dev &&
+           ino == owner->exe_ino;
+}
+
+/* Remembers that this process is nobody's helper, for as long as it runs this program. */
+static void note_plain(Engine *engine, Owner *owner)
+{
+    close_exec_watch(engine, owner);
+    if (engine->exec_watches < EXEC_WATCH_MAX) {
+        owner->exec_watch = exec_watch_open(engine->proc, owner->pid);
+        engine->exec_watches += owner->exec_watch >= 0;
+    }
+    owner->plain = proc_exe_id(engine->proc, owner->pid, &owner->exe_dev, &owner->exe_ino) == 0;
+}
+
 /* The caller's thread is the leader of a process we know, which runs what it ran then. */
 static Owner *known_plain(Engine *engine, pid_t tid)
 {
     Owner *owner = owner_find(&engine->claims, tid, OWNER_SCOPE_PROCESS, 0);
-    if (!owner || !owner->plain || life_owner_is_dead(owner))
+    if (!owner || !owner->plain || life_owner_is_dead(engine, owner))
         return NULL;
-    uint64_t dev, ino;
-    if (proc_exe_id(engine->proc, tid, &dev, &ino) < 0)
-        return NULL;
-    return dev == owner->exe_dev && ino == owner->exe_ino ? owner : NULL;
+    return runs_the_same(engine, owner) ? owner : NULL;
 }
 
 static bool same_process(const Owner *owner, const Pidref *ref)
@@ -127,7 +161,7 @@ static Owner *owner_obtain(Engine *engine, Pidref *ref, OwnerScope scope, int *c
                            uint64_t cgroup_id, const char *comm, uid_t uid)
 {
     Owner *owner = owner_find(&engine->claims, ref->pid, (uint8_t)scope, cgroup_id);
-    if (owner && same_process(owner, ref) && !life_owner_is_dead(owner))
+    if (owner && same_process(owner, ref) && !life_owner_is_dead(engine, owner))
         return owner;
     Owner fields = {
         .pid = ref->pid,
@@ -136,6 +170,7 @@ static Owner *owner_obtain(Engine *engine, Pidref *ref, OwnerScope scope, int *c
         .pidfd = ref->fd,
         .cgroup_events = cgroup_events ? *cgroup_events : -1,
         .cgroup_id = cgroup_id,
+        .exec_watch = -1,
         .uid = uid,
         .scope = (uint8_t)scope,
     };
@@ -175,8 +210,7 @@ static int from_identity(Engine *engine, Identity *id, OwnerScope scope, OwnerFo
         }
     }
     if (id->reason == OWNER_IS_CALLER && kept == OWNER_SCOPE_PROCESS)
-        out.owner->plain = proc_exe_id(engine->proc, out.owner->pid, &out.owner->exe_dev,
-                                       &out.owner->exe_ino) == 0;
+        note_plain(engine, out.owner);
     *found = out;
     return 0;
 }
@@ -199,6 +233,29 @@ static void explain_refusal(Engine *engine, const Caller *caller, int error)
                     caller->tid, strerror(-error));
 }
 
+static bool discard_idle(Engine *engine)
+{
+    bool any = engine->idle_count > 0;
+    while (engine->idle_count)
+        owner_discard(engine, owner_at(&engine->claims, engine->idle_last));
+    return any;
+}
+
+/* Owners leave some descriptors free, too: their own releases need them. */
+static int identify(Engine *engine, const Caller *caller, OwnerScope scope, Identity *id)
+{
+    int r;
+    do {
+        WITH_DESCRIPTORS(&engine->store, r,
+                         identity_resolve(engine->proc, engine->helpers, caller->tid, scope, id));
+        if (r == 0 && MAX(id->owner.fd, id->caller.fd) >= engine->store.fd_room) {
+            identity_done(id);
+            r = -EMFILE;
+        }
+    } while (r == -EMFILE && discard_idle(engine));
+    return r;
+}
+
 int owner_resolve(Engine *engine, const Caller *caller, const Rule *rule, OwnerFound *found)
 {
     OwnerScope scope = scope_of(rule);
@@ -210,10 +267,8 @@ int owner_resolve(Engine *engine, const Caller *caller, const Rule *rule, OwnerF
         return 0;
     }
     Identity id = IDENTITY_NONE;
-    int r;
     creds_as_daemon(engine->store.creds);
-    WITH_DESCRIPTORS(&engine->store, r,
-                     identity_resolve(engine->proc, engine->helpers, caller->tid, scope, &id));
+    int r = identify(engine, caller, scope, &id);
     if (r == 0) {
         r = from_identity(engine, &id, scope, found);
         identity_done(&id);
@@ -244,11 +299,15 @@ static bool is_family_of(Engine *engine, pid_t pid, const Owner *owner)
 
 bool owner_is_family(Engine *engine, const Caller *caller, const Claim *claim)
 {
+    Owner *owner = owner_at(&engine->claims, claim->owner);
+    /* A living owner's pid is nobody else's, so a thread of that number is its first one. */
+    if (caller->tid == owner->pid && !life_owner_is_dead(engine, owner))
+        return true;
     pid_t pid;
     creds_as_daemon(engine->store.creds);
     if (proc_thread_group(engine->proc, caller->tid, &pid) < 0)
         return false;
-    if (is_family_of(engine, pid, owner_at(&engine->claims, claim->owner)))
+    if (is_family_of(engine, pid, owner))
         return true;
     return claim->heir && is_family_of(engine, pid, owner_at(&engine->claims, claim->heir));
 }

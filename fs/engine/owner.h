@@ -34,6 +34,9 @@ void owner_in_use(Engine *engine, Owner *owner);
 /* Holds one less: keeps a living one as a cache for a while, lets go of a dead one. */
 void owner_settle(Engine *engine, Owner *owner);
 
+/* Closes the descriptors of a dead one; the record stays for the claims that have not gone yet. */
+void owner_close(Engine *engine, Owner *owner);
+
 /* Removes the record and closes its descriptors. It must hold no claims and no holds. */
 void owner_discard(Engine *engine, Owner *owner);
 

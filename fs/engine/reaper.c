@@ -1,7 +1,6 @@
 #include "engine/reaper.h"
 
 #include "base/clock.h"
-#include "base/fd.h"
 #include "engine/entry.h"
 #include "engine/life.h"
 #include "engine/owner.h"
@@ -124,14 +123,14 @@ int reaper_remove(Engine *engine, Node *dir, const char *name)
 
 void reaper_lock(Engine *engine)
 {
-    pthread_mutex_lock(&engine->lock);
+    engine_lock(engine);
     engine->store.creds = &engine->reaper_creds;
 }
 
 void reaper_unlock(Engine *engine)
 {
     engine->store.creds = &engine->serving_creds;
-    pthread_mutex_unlock(&engine->lock);
+    engine_unlock(engine);
 }
 
 static void path_to(Engine *engine, const Node *dir, GString *path)
@@ -175,29 +174,20 @@ static void errand_describe(Engine *engine, const Claim *claim, Errand *errand)
     g_strlcpy(errand->name, claim_name(&engine->claims, claim), sizeof errand->name);
 }
 
-/* No more of its descriptors are needed, though its record may be, by claims that linger or failed
- * to go. */
-static void stop_watching(Engine *engine, Owner *owner)
-{
-    reaper_unwatch(engine, owner);
-    owner->pidfd = fd_close(owner->pidfd);
-    owner->cgroup_events = fd_close(owner->cgroup_events);
-}
-
 /* Takes the lock. Picks the owner's next entry; when there is none, lets go of the owner. */
 static bool errand_next(Engine *engine, uint64_t owner_id, Errand *errand)
 {
     bool found = false;
     reaper_lock(engine);
     Owner *owner = slot_find_id(&engine->claims.owners, owner_id);
-    if (owner && !engine->reaper->stopping && life_owner_is_dead(owner)) {
+    if (owner && !engine->reaper->stopping && life_owner_is_dead(engine, owner)) {
         owner->holds++; /* what follows may end its last claim */
         const Claim *claim = next_claim(engine, owner);
         found = claim != NULL;
         if (found)
             errand_describe(engine, claim, errand);
         else
-            stop_watching(engine, owner);
+            owner_close(engine, owner); /* claims may linger, or have failed to go */
         owner->holds--;
         owner_settle(engine, owner);
     }
@@ -349,10 +339,10 @@ void reaper_stop(Engine *engine)
 {
     if (!engine->reaper->started)
         return;
-    pthread_mutex_lock(&engine->lock);
+    engine_lock(engine);
     engine->reaper->stopping = true;
     reaper_wake(engine);
-    pthread_mutex_unlock(&engine->lock);
+    engine_unlock(engine);
     pthread_join(engine->reaper->thread, NULL);
     engine->reaper->started = false;
 }

@@ -55,6 +55,8 @@ static int remove_name(Engine *engine, const Caller *caller, Node *dir, const ch
     if (node)
         node_after_removal(&engine->store, node, dir, name, is_dir || st.st_nlink <= 1);
     if (claim) {
+        if (engine->store.in_place)
+            absent_note(&engine->absent, node_id(&engine->store, dir), name);
         life_end(engine, claim);
         engine->stats.released++;
     } else if (node) {
@@ -66,7 +68,7 @@ static int remove_name(Engine *engine, const Caller *caller, Node *dir, const ch
 int engine_remove(Engine *engine, const Caller *caller, uint64_t dir_id, const char *name,
                   bool is_dir)
 {
-    pthread_mutex_lock(&engine->lock);
+    engine_lock(engine);
     Node *dir = node_by_id(&engine->store, dir_id);
     int r = 1;
     if (!dir)
@@ -77,6 +79,6 @@ int engine_remove(Engine *engine, const Caller *caller, uint64_t dir_id, const c
         r = reaper_remove(engine, dir, name);
     if (r > 0)
         r = remove_name(engine, caller, dir, name, is_dir);
-    pthread_mutex_unlock(&engine->lock);
+    engine_unlock(engine);
     return r;
 }

@@ -235,6 +235,8 @@ static int run(Rename *rn)
     int r = prepare(rn);
     if (r < 0)
         return r;
+    absent_clear(&rn->engine->absent, node_id(&rn->engine->store, rn->to.dir), rn->to.name);
+    absent_clear(&rn->engine->absent, node_id(&rn->engine->store, rn->from.dir), rn->from.name);
     r = carry_out(rn);
     if (r != 0 && rn->reserved)
         make_claim_cancel(rn->engine, rn->reserved, &rn->who);
@@ -246,12 +248,12 @@ void engine_rename(Engine *engine, const Caller *caller, uint64_t dir, const cha
                    void *user)
 {
     Rename rn = {.engine = engine, .caller = caller, .flags = flags};
-    pthread_mutex_lock(&engine->lock);
+    engine_lock(engine);
     int r = end_open(engine, dir, name, &rn.from);
     if (r == 0)
         r = end_open(engine, new_dir, new_name, &rn.to);
     if (r == 0)
         r = run(&rn);
-    pthread_mutex_unlock(&engine->lock);
+    engine_unlock(engine);
     done(user, r, NULL);
 }

@@ -55,19 +55,10 @@ static void become(Creds *creds, uid_t uid, gid_t gid)
     }
 }
 
-static void set_umask(Creds *creds, mode_t mask)
-{
-    if (creds->umask != mask) {
-        umask(mask);
-        creds->umask = mask;
-    }
-}
-
 void creds_as_daemon(Creds *creds)
 {
     if (creds->can_switch)
         become(creds, creds->daemon_uid, creds->daemon_gid);
-    set_umask(creds, 0);
 }
 
 int creds_as_caller(Creds *creds, const Caller *caller)
@@ -76,8 +67,15 @@ int creds_as_caller(Creds *creds, const Caller *caller)
         become(creds, caller->uid, caller->gid);
     else if (caller->uid != creds->daemon_uid && caller->uid != 0)
         return -EPERM;
-    set_umask(creds, caller->umask);
     return 0;
+}
+
+void creds_set_umask(Creds *creds, mode_t mask)
+{
+    if (creds->umask != mask) {
+        umask(mask);
+        creds->umask = mask;
+    }
 }
 
 bool creds_add_groups(Creds *creds, const Caller *caller)

@@ -53,14 +53,24 @@ static inline Caller creds_daemon(const Creds *creds)
 /* 0, or -EPERM: an unprivileged daemon cannot act for this user. */
 int creds_as_caller(Creds *creds, const Caller *caller);
 
+/* For calls that make something. It stays until the next one: nothing else looks at it, and what
+ * the daemon makes for itself has no mode that a umask would take from. */
+void creds_set_umask(Creds *creds, mode_t mask);
+
 /* Adds the caller's groups to the identity in force; false when that changed nothing. */
 bool creds_add_groups(Creds *creds, const Caller *caller);
 
 /* Evaluates `call` (a system call: negative on failure, errno set) as the caller. */
 #define AS_CALLER(creds, caller, result, call)                                                     \
+    AS_CALLER_WITH_GROUPS(creds, caller, false, result, call)
+
+/* groups: have them from the start, for a call that succeeds without and does something else. */
+#define AS_CALLER_WITH_GROUPS(creds, caller, groups, result, call)                                 \
     do {                                                                                           \
         result = creds_as_caller(creds, caller);                                                   \
         if (result == 0) {                                                                         \
+            if (groups)                                                                            \
+                creds_add_groups(creds, caller);                                                   \
             result = (call) < 0 ? -errno : 0;                                                      \
             if ((result == -EACCES || result == -EPERM) && creds_add_groups(creds, caller))        \
                 result = (call) < 0 ? -errno : 0;                                                  \

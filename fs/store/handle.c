@@ -8,7 +8,7 @@ Handle *handle_new(Store *store, Node *node, int fd, uint64_t *fh)
     if (!index)
         return NULL;
     Handle *handle = handle_at(store, index);
-    handle->fd = fd;
+    store->handle_fd = handle->fd = fd;
     handle->node = node_index(store, node);
     handle->node_next = node->handles;
     node->handles = index;

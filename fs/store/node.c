@@ -115,6 +115,7 @@ Node *node_intern_unnamed(Store *store, const struct stat *st)
         return NULL;
     node->dev = st->st_dev;
     node->ino = st->st_ino;
+    node_note(node, st);
     index_add(&store->by_ino, index_hash_pair(node->dev, node->ino), node_index(store, node));
     node->indexed = true;
     return node;
@@ -136,7 +137,7 @@ Node *node_intern(Store *store, Node *dir, const char *name, const struct stat *
         node = NULL;
     }
     if (node) {
-        node->mode = st->st_mode;
+        node_note(node, st);
         if (node != node_root(store))
             node_move(store, node, dir, name);
         return node;

@@ -80,6 +80,14 @@ void node_before_removal(Store *store, Node *node, const Node *dir, const char *
  */
 void node_after_removal(Store *store, Node *node, const Node *dir, const char *name, bool last);
 
+/* Remembers what was seen of the file. */
+static inline void node_note(Node *node, const struct stat *st)
+{
+    node->mode = st->st_mode;
+    node->uid = st->st_uid;
+    node->gid = st->st_gid;
+}
+
 /* Applies what is shown instead of the source's numbers. */
 static inline void node_dress(const Node *node, struct stat *st)
 {

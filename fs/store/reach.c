@@ -7,6 +7,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
+/* The last used ones are never given back for want of descriptors: the operation at hand works with
+ * them. */
+#define LRU_KEEP 4
+
 static void lru_unlink(Store *store, Node *node)
 {
     if (!node->in_lru)
@@ -54,8 +58,8 @@ static void evict_last(Store *store)
 
 bool store_shrink(Store *store)
 {
-    uint32_t keep = store->lru_count / 2;
-    bool any = store->lru_count > 0;
+    uint32_t keep = MAX(store->lru_count / 2, LRU_KEEP);
+    bool any = store->lru_count > keep;
     while (store->lru_count > keep)
         evict_last(store);
     return any;
@@ -91,10 +95,12 @@ static int open_below(const Store *store, const Node *node, int parent_fd)
     return r < 0 ? r : fd_take(&fd);
 }
 
-static int open_cached_dir(Store *store, Node *dir, int parent_fd)
+static int open_cached_dir(Store *store, Node *dir, Node *parent)
 {
     int fd;
-    WITH_DESCRIPTORS(store, fd, open_below(store, dir, parent_fd));
+    lru_touch(store, parent);
+    creds_as_daemon(store->creds);
+    WITH_DESCRIPTORS(store, fd, open_below(store, dir, parent->fd));
     if (fd < 0)
         return fd;
     if (store->lru_count >= store->lru_max)
@@ -124,13 +130,27 @@ int reach_dir(Store *store, Node *dir)
             int fd = closed == dir ? open_handle_fd(store, dir) : -1;
             return fd >= 0 ? fd : -ESTALE;
         }
-        creds_as_daemon(store->creds);
-        int r = open_cached_dir(store, closed, parent->fd);
+        int r = open_cached_dir(store, closed, parent);
         if (r < 0)
             return r;
     }
     lru_touch(store, dir);
     return dir->fd;
+}
+
+int reach_dirs(Store *store, Node *dirs[2], int fds[2])
+{
+    /* Opening the one may close the other, which is then opened again by what is open by now. */
+    for (int tries = 0; tries < 3; tries++) {
+        for (int i = 0; i < 2; i++) {
+            fds[i] = reach_dir(store, dirs[i]);
+            if (fds[i] < 0)
+                return fds[i];
+        }
+        if (dirs[0]->fd == fds[0] || dirs[0]->fd < 0)
+            return 0;
+    }
+    return -EMFILE;
 }
 
 int reach_place(Store *store, Node *node, Place *place)

@@ -15,6 +15,9 @@ typedef struct {
  * more. */
 int reach_dir(Store *store, Node *dir);
 
+/* The same for two at once. */
+int reach_dirs(Store *store, Node *dirs[2], int fds[2]);
+
 /* Where to find the node for a call that takes (fd, name) and does not follow links. */
 int reach_place(Store *store, Node *node, Place *place);
 

@@ -36,12 +36,9 @@ static int change_owner(Store *store, const Caller *caller, int fd, const Source
 
 static int change_mode(Store *store, const Caller *caller, const char *path, mode_t mode)
 {
-    int r = creds_as_caller(store->creds, caller);
-    if (r < 0)
-        return r;
-    if (mode & S_ISGID)
-        creds_add_groups(store->creds, caller);
-    AS_CALLER(store->creds, caller, r, chmod(path, mode));
+    int r;
+    /* The set-group-id bit is quietly dropped for somebody who is not of the group. */
+    AS_CALLER_WITH_GROUPS(store->creds, caller, mode & S_ISGID, r, chmod(path, mode));
     return r;
 }
 
@@ -89,6 +86,8 @@ int source_change(Store *store, const Caller *caller, Node *node, const Handle *
 int source_open(Store *store, const Caller *caller, Node *node, int flags)
 {
     int fd = -1, r;
+    if (!store_has_room(store))
+        return -EMFILE;
     for (int tries = 0; tries < 2; tries++) {
         Place place;
         r = reach_place(store, node, &place);

@@ -17,11 +17,10 @@ int source_stat_at(Store *store, Node *dir, const char *name, struct stat *st)
     return fstatat(fd, name, st, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : -errno;
 }
 
-/* The set-group-id bit survives a chmod or create only in a member of the group. */
-static void add_groups_for(Store *store, const Caller *caller, mode_t mode)
+/* The set-group-id bit is quietly dropped from what somebody makes who is not of the group. */
+static bool needs_groups(mode_t mode)
 {
-    if ((mode & S_ISGID) && creds_as_caller(store->creds, caller) == 0)
-        creds_add_groups(store->creds, caller);
+    return mode & S_ISGID;
 }
 
 int source_mkdir(Store *store, const Caller *caller, Node *dir, const char *name, mode_t mode)
@@ -29,6 +28,7 @@ int source_mkdir(Store *store, const Caller *caller, Node *dir, const char *name
     int fd = reach_dir(store, dir), r;
     if (fd < 0)
         return fd;
+    creds_set_umask(store->creds, caller->umask);
     AS_CALLER(store->creds, caller, r, mkdirat(fd, name, mode));
     return r;
 }
@@ -39,7 +39,9 @@ int source_mknod(Store *store, const Caller *caller, Node *dir, const char *name
     int fd = reach_dir(store, dir), r;
     if (fd < 0)
         return fd;
-    AS_CALLER(store->creds, caller, r, mknodat(fd, name, mode, rdev));
+    creds_set_umask(store->creds, caller->umask);
+    AS_CALLER_WITH_GROUPS(store->creds, caller, needs_groups(mode), r,
+                          mknodat(fd, name, mode, rdev));
     return r;
 }
 
@@ -80,28 +82,32 @@ int source_link(Store *store, const Caller *caller, Node *node, Node *dir, const
 int source_create(Store *store, const Caller *caller, Node *dir, const char *name, int flags,
                   mode_t mode)
 {
-    int dir_fd = reach_dir(store, dir), r, fd = -1;
+    int dir_fd = store_has_room(store) ? reach_dir(store, dir) : -EMFILE, r, fd = -1;
     if (dir_fd < 0)
         return dir_fd;
-    add_groups_for(store, caller, mode);
+    creds_set_umask(store->creds, caller->umask);
     for (int tries = 0; tries < 2; tries++) {
-        AS_CALLER(store->creds, caller, r,
-                  fd = openat(dir_fd, name, flags | O_CREAT | O_NOFOLLOW | O_CLOEXEC, mode));
+        AS_CALLER_WITH_GROUPS(
+            store->creds, caller, needs_groups(mode), r,
+            fd = openat(dir_fd, name, flags | O_CREAT | O_NOFOLLOW | O_CLOEXEC, mode));
         if ((r != -EMFILE && r != -ENFILE) || !store_shrink(store))
             break;
         dir_fd = reach_dir(store, dir);
+        if (dir_fd < 0)
+            return dir_fd;
     }
     return r < 0 ? r : fd;
 }
 
 int source_tmpfile(Store *store, const Caller *caller, Node *dir, int flags, mode_t mode)
 {
-    int dir_fd = reach_dir(store, dir), r, fd = -1;
+    int dir_fd = store_has_room(store) ? reach_dir(store, dir) : -EMFILE, r, fd = -1;
     if (dir_fd < 0)
         return dir_fd;
-    add_groups_for(store, caller, mode);
-    AS_CALLER(store->creds, caller, r,
-              fd = openat(dir_fd, ".", (flags & ~O_CREAT) | O_TMPFILE | O_CLOEXEC, mode));
+    creds_set_umask(store->creds, caller->umask);
+    AS_CALLER_WITH_GROUPS(
+        store->creds, caller, needs_groups(mode), r,
+        fd = openat(dir_fd, ".", (flags & ~O_CREAT) | O_TMPFILE | O_CLOEXEC, mode));
     return r < 0 ? r : fd;
 }
 
@@ -117,14 +123,12 @@ int source_remove(Store *store, const Caller *caller, Node *dir, const char *nam
 int source_rename(Store *store, const Caller *caller, Node *dir, const char *name, Node *new_dir,
                   const char *new_name, unsigned flags)
 {
-    int to = reach_dir(store, new_dir), r;
-    if (to < 0)
-        return to;
-    int from = reach_dir(store, dir);
-    if (from < 0)
-        return from;
-    to = reach_dir(store, new_dir);
+    Node *dirs[] = {dir, new_dir};
+    int fds[2];
+    int r = reach_dirs(store, dirs, fds);
+    if (r < 0)
+        return r;
     AS_CALLER(store->creds, caller, r,
-              (int)syscall(SYS_renameat2, from, name, to, new_name, flags));
+              (int)syscall(SYS_renameat2, fds[0], name, fds[1], new_name, flags));
     return r;
 }

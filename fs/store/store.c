@@ -3,12 +3,20 @@
 #include "base/fd.h"
 #include "store/node.h"
 
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/param.h>
 #include <unistd.h>
 
 /* Descriptors left for handles and pidfds: the cache of directories takes at most this part. */
 #define LRU_SHARE 8
 #define LRU_MIN 16
 #define LRU_MAX 4096
+
+/* Descriptors that open files and owners leave free: a quarter of the limit, but not more than
+ * this. */
+#define SPARE_SHARE 4
+#define SPARE_MAX 256
 
 static uint32_t *node_ino_link(void *records, uint32_t slot)
 {
@@ -44,12 +52,27 @@ int store_init(Store *store, int root_fd, bool in_place, Names *names, int file,
     store->in_place = in_place;
     store->names = names;
     store->lru_max = share < LRU_MIN ? LRU_MIN : share > LRU_MAX ? LRU_MAX : share;
+    store->fd_room = (int)MIN(fd_limit - MIN(fd_limit / SPARE_SHARE, SPARE_MAX), INT_MAX);
     index_init(&store->by_ino, node_ino_link, store);
     int r = slot_array_init(&store->nodes, file, offset, sizeof(Node), max_nodes);
     if (r == 0)
         r = slot_array_init(&store->handles, file, offset + (1ULL << 40), sizeof(Handle),
                             max_nodes);
     return r < 0 ? r : make_root(store);
+}
+
+/* The kernel hands out the lowest number that is free. */
+bool store_has_room(Store *store)
+{
+    if (store->handle_fd < store->fd_room / 2)
+        return true;
+    do {
+        int fd = fcntl(store->root_fd, F_DUPFD_CLOEXEC, 0);
+        fd_close(fd);
+        if (fd >= 0 && fd < store->fd_room)
+            return true;
+    } while (store_shrink(store));
+    return false;
 }
 
 void store_done(Store *store)

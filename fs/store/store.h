@@ -35,11 +35,11 @@ typedef struct {
     uint64_t lookups;   /* references the kernel holds */
     uint32_t parent;    /* 0: the name is lost, or the root */
     NameRef name;
-    uint32_t pins; /* children, claims and handles */
-    int32_t fd;    /* O_PATH, -1: none */
-    uint32_t mode;
-    uint32_t handles; /* first of the open handles, chained */
-    uint32_t claim;   /* first claim on this node, chained; the engine's */
+    uint32_t pins;           /* children, claims and handles */
+    int32_t fd;              /* O_PATH, -1: none */
+    uint32_t mode, uid, gid; /* as last seen */
+    uint32_t handles;        /* first of the open handles, chained */
+    uint32_t claim;          /* first claim on this node, chained; the engine's */
     uint32_t claims_below;
     uint32_t ino_next;
     uint32_t lru_next, lru_prev;
@@ -66,6 +66,8 @@ typedef struct {
     Index by_ino;
     uint32_t lru_first, lru_last; /* most recently used first */
     uint32_t lru_count, lru_max;
+    int fd_room;      /* descriptors from this number on are for what needs one for a moment */
+    int handle_fd;    /* the number of the last handle's */
     uint32_t severed; /* nodes that are */
 } Store;
 
@@ -86,7 +88,12 @@ void store_done(Store *store);
             result = (call);                                                                       \
     } while (0)
 
-/* Closes half of the cached descriptors; false when there were none. */
+/* Closes half of the cached descriptors, except those last used; false when there was none to
+ * close. */
 bool store_shrink(Store *store);
+
+/* May another descriptor be kept for as long as somebody likes? Some are left for names to be
+ * looked up and locks to be released, however many files are open. Gives back cached ones first. */
+bool store_has_room(Store *store);
 
 #endif
