@@ -25,7 +25,8 @@ static int parse_flags(char *text)
         {"creat", O_CREAT},   {"excl", O_EXCL},         {"trunc", O_TRUNC},
         {"append", O_APPEND}, {"nofollow", O_NOFOLLOW}, {"dir", O_DIRECTORY},
         {"path", O_PATH},     {"tmpfile", O_TMPFILE},   {"sync", O_SYNC},
-        {"direct", O_DIRECT}, {"nonblock", O_NONBLOCK},
+        {"direct", O_DIRECT}, {"nonblock", O_NONBLOCK}, {"noatime", O_NOATIME},
+        {"dsync", O_DSYNC},
     };
     int flags = O_CLOEXEC;
     char *rest = NULL;
