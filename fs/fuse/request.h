@@ -73,6 +73,8 @@ struct OffloadJob {
     off_t offset, offset_out;
     size_t size;
     int mode;
+    bool changes;  /* the content, so it is done as the caller */
+    Caller caller; /* then */
 };
 
 /* Copies the job. */

@@ -24,6 +24,24 @@ void creds_init(Creds *creds, CredsGroupsFunc groups, const void *groups_ctx)
     umask(0);
 }
 
+void creds_init_thread(Creds *creds, const Creds *from)
+{
+    *creds = (Creds){
+        .groups = from->groups,
+        .groups_ctx = from->groups_ctx,
+        .daemon_uid = from->daemon_uid,
+        .daemon_gid = from->daemon_gid,
+        .uid = from->daemon_uid,
+        .gid = from->daemon_gid,
+        .can_switch = from->can_switch,
+    };
+    if (creds->can_switch) {
+        setfsuid(creds->uid);
+        setfsgid(creds->gid);
+        syscall(SYS_setgroups, 0, NULL);
+    }
+}
+
 /* The raw call: the C library's changes all threads at once. */
 static void drop_groups(Creds *creds)
 {

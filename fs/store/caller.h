@@ -42,6 +42,10 @@ typedef struct {
 /* Takes the present identity as the daemon's, and drops its supplementary groups if it is root. */
 void creds_init(Creds *creds, CredsGroupsFunc groups, const void *groups_ctx);
 
+/* The same identities for another thread, which may have been started by one that acted as
+ * somebody; it acts as the daemon from here on. */
+void creds_init_thread(Creds *creds, const Creds *from);
+
 void creds_as_daemon(Creds *creds);
 
 /* The daemon itself, for calls that want a caller. */

@@ -3,9 +3,10 @@
 
 #include <endian.h>
 #include <errno.h>
-#include <stdint.h>
+#include <linux/capability.h>
 #include <linux/posix_acl.h>
 #include <linux/posix_acl_xattr.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
@@ -132,8 +133,23 @@ static int do_setxattrbig(int argc, char **argv, FILE *value)
     return result;
 }
 
+/* The capability to bind low ports, for whoever executes the file. */
+static int do_setcap(int argc, char **argv, FILE *value)
+{
+    (void)argc, (void)value;
+    struct vfs_cap_data data = {
+        .magic_etc = htole32(VFS_CAP_REVISION_2),
+        .data = {{.permitted = htole32(1U << CAP_NET_BIND_SERVICE)}},
+    };
+    return command_result(setxattr(argv[1], "security.capability", &data, XATTR_CAPS_SZ_2, 0));
+}
+
 const Command command_acl_table[] = {
-    {"setacl", 3, 3, do_setacl},           {"getacl", 2, 2, do_getacl},
-    {"xattrsize", 1, 2, do_xattrsize},     {"xattrprobe", 2, 3, do_xattrprobe},
-    {"setxattrbig", 3, 3, do_setxattrbig}, {NULL, 0, 0, NULL},
+    {"setacl", 3, 3, do_setacl},
+    {"getacl", 2, 2, do_getacl},
+    {"setcap", 1, 1, do_setcap},
+    {"xattrsize", 1, 2, do_xattrsize},
+    {"xattrprobe", 2, 3, do_xattrprobe},
+    {"setxattrbig", 3, 3, do_setxattrbig},
+    {NULL, 0, 0, NULL},
 };
