@@ -40,24 +40,6 @@ static int xattr_path(Store *store, Node *node, bool directly, XattrPath *x)
 
 typedef ssize_t XattrCall(const XattrPath *x, void *args);
 
-/* The directory that the file is known in may be closed to the caller: then by a descriptor. */
-static ssize_t with_xattr_path(Store *store, const Caller *caller, Node *node, XattrCall *call,
-                               void *args)
-{
-    ssize_t n = 0;
-    int r = -EACCES;
-    for (int directly = 0; directly < 2 && r == -EACCES; directly++) {
-        XattrPath x = {.own = -1};
-        r = xattr_path(store, node, directly, &x);
-        if (r == 0)
-            AS_CALLER(store->creds, caller, r, n = call(&x, args));
-        fd_close(x.own);
-        if (x.follow)
-            break;
-    }
-    return r < 0 ? r : n;
-}
-
 typedef struct {
     const char *name;
     void *value;
@@ -91,6 +73,26 @@ static ssize_t call_remove(const XattrPath *x, void *args)
 {
     const XattrArgs *a = args;
     return x->follow ? removexattr(x->path, a->name) : lremovexattr(x->path, a->name);
+}
+
+/* The directory that the file is known in may be closed to the caller: then by a descriptor. */
+static ssize_t with_xattr_path(Store *store, const Caller *caller, Node *node, XattrCall *call,
+                               void *args)
+{
+    /* An access control list set by somebody who is not of the group drops the set-group-id bit. */
+    bool groups = call == call_set && (node->mode & S_ISGID);
+    ssize_t n = 0;
+    int r = -EACCES;
+    for (int directly = 0; directly < 2 && r == -EACCES; directly++) {
+        XattrPath x = {.own = -1};
+        r = xattr_path(store, node, directly, &x);
+        if (r == 0)
+            AS_CALLER_WITH_GROUPS(store->creds, caller, groups, r, n = call(&x, args));
+        fd_close(x.own);
+        if (x.follow)
+            break;
+    }
+    return r < 0 ? r : n;
 }
 
 ssize_t source_getxattr(Store *store, const Caller *caller, Node *node, const char *name,
