@@ -13,6 +13,7 @@ everywhere {
     my ($root, $other, $ann) = ($w->root, $w->another, $w->user(1));
 
     # A FIFO connects two processes.
+    $root->get('umask', '000');
     $root->get('mknod', 'fifo', 'fifo', '0666');
     try ENXIO => $root, 'open', 'w,nonblock', 'fifo';
     my $in = $root->get('open', 'r,nonblock', 'fifo');
