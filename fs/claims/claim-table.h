@@ -83,9 +83,9 @@ typedef struct {
     pid_t pid;
     int32_t pidfd;
     int32_t cgroup_events; /* -1 unless the owner is a cgroup */
-    int32_t exec_watch;    /* tells whether it still runs what it ran; -1: compare exe_dev, exe_ino */
-    uint32_t asked;        /* the engine's: the operation in which it was last found alive */
-    uint32_t first_claim;  /* newest first */
+    int32_t exec_watch; /* tells whether it still runs what it ran; -1: compare exe_dev, exe_ino */
+    uint32_t asked;     /* the engine's: the operation in which it was last found alive */
+    uint32_t first_claim; /* newest first */
     uint32_t claims;
     uint32_t holds; /* claims that would pass to it, and requests under way */
     uint32_t pid_next;

@@ -38,7 +38,8 @@ typedef struct {
     /* rmdir(2) or unlink(2) of `name` in the directory `dir_path` (relative, "" for the root)
      * through our own mount. -ENXIO: the mount cannot be reached from here. */
     int (*remove_through_mount)(void *ctx, const char *dir_path, const char *name, bool is_dir);
-    /* Tells the kernel that an entry is gone. */
+    /* Tells the kernel that an entry is gone; node_id 0: the file may live on under another name.
+     */
     void (*tell_removed)(void *ctx, uint64_t dir_id, uint64_t node_id, const char *name);
     void *ctx;
 } EngineHooks;
@@ -167,9 +168,9 @@ void engine_close(Engine *engine, uint64_t fh);
  * the handle, which it does not do while a request on it is under way. */
 int engine_handle_fd(Engine *engine, uint64_t fh);
 
-/* The same for an act that changes the file, which a live claim of somebody else forbids. The thread
- * acts as the caller from here on, so that the source clears the set-id bits, or does not, as it
- * would have for the caller. */
+/* The same for an act that changes the file, which a live claim of somebody else forbids. The
+ * thread acts as the caller from here on, so that the source clears the set-id bits, or does not,
+ * as it would have for the caller. */
 int engine_handle_fd_to_write(Engine *engine, const Caller *caller, uint64_t fh);
 
 ssize_t engine_readlink(Engine *engine, uint64_t node, char *buf, size_t size);

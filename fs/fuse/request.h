@@ -19,7 +19,7 @@ struct FuseServer {
     GThreadPool *pool;
     uint32_t kernel_flags; /* what INIT offered */
     bool initializing;     /* the request being served is INIT */
-    volatile bool ending;
+    gint ending;           /* atomic */
 };
 
 #define REQUEST_IO_SIZE (1024 * 1024)

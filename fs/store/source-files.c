@@ -100,9 +100,11 @@ int source_change(Store *store, const Caller *caller, Node *node, const Handle *
 
 static int open_as(Store *store, const Caller *caller, Node *node, const Place *place, int flags)
 {
+    bool reads = (flags & O_ACCMODE) == O_RDONLY && !(flags & O_TRUNC);
+    Caller who = reads ? creds_reader(store->creds, caller) : *caller;
     int fd = -1, r;
     AS_CALLER_WITH_GROUPS(
-        store->creds, caller, (flags & O_TRUNC) && needs_groups(node), r,
+        store->creds, &who, (flags & O_TRUNC) && needs_groups(node), r,
         (fd = reach_open(store, node, place, flags), errno = fd < 0 ? -fd : 0, fd));
     return r < 0 ? r : fd;
 }

@@ -99,7 +99,8 @@ ssize_t source_getxattr(Store *store, const Caller *caller, Node *node, const ch
                         void *value, size_t size)
 {
     XattrArgs args = {.name = name, .value = value, .size = size};
-    return with_xattr_path(store, caller, node, call_get, &args);
+    Caller who = creds_reader(store->creds, caller);
+    return with_xattr_path(store, &who, node, call_get, &args);
 }
 
 /* The source lists these to whoever may read them, and that is the daemon. */
@@ -121,11 +122,12 @@ static size_t drop_trusted(char *list, size_t size)
 ssize_t source_listxattr(Store *store, const Caller *caller, Node *node, char *list, size_t size)
 {
     XattrArgs args = {.value = list, .size = size};
+    Caller who = creds_reader(store->creds, caller);
     if (caller->uid == 0)
-        return with_xattr_path(store, caller, node, call_list, &args);
+        return with_xattr_path(store, &who, node, call_list, &args);
     g_autofree char *all = g_malloc(XATTR_LIST_MAX);
     args = (XattrArgs){.value = all, .size = XATTR_LIST_MAX};
-    ssize_t n = with_xattr_path(store, caller, node, call_list, &args);
+    ssize_t n = with_xattr_path(store, &who, node, call_list, &args);
     if (n <= 0)
         return n;
     size_t kept = drop_trusted(all, (size_t)n);
