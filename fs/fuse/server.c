@@ -25,7 +25,8 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
                     FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_ASYNC_DIO |
                     FUSE_CAP_ASYNC_READ;
     /* A new mtime does not mean new content where nobody but the kernel's own writers can be it. */
-    want |= server->options.keep_cache ? FUSE_CAP_EXPLICIT_INVAL_DATA : FUSE_CAP_AUTO_INVAL_DATA;
+    want |= server->options.keep_cache ? FUSE_CAP_EXPLICIT_INVAL_DATA | FUSE_CAP_CACHE_SYMLINKS
+                                       : FUSE_CAP_AUTO_INVAL_DATA;
     if (!(server->kernel_flags & FUSE_HANDLE_KILLPRIV_V2))
         want |= FUSE_CAP_HANDLE_KILLPRIV;
     if (server->options.allow_other)

@@ -76,6 +76,14 @@ static int change_times(Store *store, const Caller *caller, int fd, const Source
     return r;
 }
 
+/* chown(2) to nobody in particular, which clears set-id bits; or the kernel's wish, before a write,
+ * that they be cleared. The writer need not be the owner, and then it is the write that does it. */
+static bool is_empty(const SourceChange *change)
+{
+    return !(change->set_mode || change->set_uid || change->set_gid || change->set_size ||
+             change->set_atime || change->set_mtime);
+}
+
 int source_change(Store *store, const Caller *caller, Node *node, const Handle *handle,
                   const SourceChange *change)
 {
@@ -86,6 +94,10 @@ int source_change(Store *store, const Caller *caller, Node *node, const Handle *
     char path[REACH_PROC_PATH];
     reach_proc_path(path, fd);
     int r = 0;
+    if (is_empty(change)) {
+        r = change_owner(store, caller, node, fd, change);
+        return r == -EPERM ? 0 : r;
+    }
     /* The owner first: changing it clears set-id bits, which a mode given with it sets again. */
     if (change->set_uid || change->set_gid)
         r = change_owner(store, caller, node, fd, change);

@@ -62,6 +62,14 @@ everywhere {
         has $root, "dir-$name", mode => '6755';
     }
 
+    # Also when neither is named.
+    $root->get('creat', 'neither', '0644');
+    $root->get('chmod', 'neither', '6775');
+    changes ctime => $root, 'neither', sub { $root->do('chown', 'neither', -1, -1) };
+    has $root, 'neither', mode => '0775';
+    changes ctime => $root, 'neither', sub { $root->do('chown', 'neither', -1, -1) };
+    has $root, 'neither', mode => '0775';
+
     # chown follows, lchown does not.
     try ok => $root, 'ochown', 'ln', 11, 12;
     has $root, 'file', uid => 11, gid => 12;
