@@ -61,6 +61,7 @@ int engine_init(Engine *engine, int root_fd, bool in_place, const EngineOptions 
         .path = g_string_new(NULL),
         .trash = trash_new(),
         .file = -1,
+        .places_changed = 1,
     };
     pthread_mutex_init(&engine->lock, NULL);
     creds_init(&engine->serving_creds, thread_groups, proc);
@@ -72,8 +73,7 @@ int engine_init(Engine *engine, int root_fd, bool in_place, const EngineOptions 
 void engine_lock(Engine *engine)
 {
     pthread_mutex_lock(&engine->lock);
-    if (++engine->operation == 0)
-        engine->operation = 1;
+    engine->operation++;
 }
 
 void engine_unlock(Engine *engine)

@@ -74,8 +74,9 @@ typedef struct {
         idle_count; /* owners without claims, most recently used first */
     LogLimit refusals;
     AbsentNames absent;
-    uint32_t operation;    /* counts them; never 0 */
-    uint32_t exec_watches; /* descriptors */
+    uint64_t places_changed; /* counts claims that have begun or moved; never 0 */
+    uint64_t operation;      /* counts them; never 0 */
+    uint32_t exec_watches;   /* descriptors */
 } Engine;
 
 /* What a lookup or a create found, for the reply. */

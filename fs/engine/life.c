@@ -32,7 +32,8 @@ static bool passes_to_heir(Engine *engine, Claim *claim)
 }
 
 /* A living claim of somebody else below `node`, or NULL. Looks at all claims, which is dear; but
- * only for a dead directory with other claims inside, and the result is remembered in linger_on. */
+ * only for a dead directory with other claims inside, and the result is remembered: in linger_on
+ * what was found, in cleared_at that there was nothing and since when that holds. */
 static Claim *living_below(Engine *engine, const Node *node)
 {
     const ClaimTable *table = &engine->claims;
@@ -95,7 +96,9 @@ static void settle_dead(Engine *engine, Claim *claim)
         set_state(engine, claim, CLAIM_LINGERING);
         return;
     }
-    const Claim *on = living_below(engine, node);
+    const Claim *on =
+        claim->cleared_at == engine->places_changed ? NULL : living_below(engine, node);
+    claim->cleared_at = on ? 0 : engine->places_changed;
     if (!on && claim->state == CLAIM_LINGERING)
         reaper_look_again(engine, claim->owner);
     claim->linger_on = on ? slot_id(&engine->claims.claims, claim_index(&engine->claims, on)) : 0;
@@ -154,6 +157,8 @@ static void count_below(Engine *engine, Node *dir, int32_t by)
 
 void life_carry(Engine *engine, uint32_t count, Node *from, Node *to)
 {
+    if (count)
+        engine->places_changed++;
     if (count && from != to) {
         count_below(engine, from, -(int32_t)count);
         count_below(engine, to, (int32_t)count);
@@ -188,6 +193,7 @@ void life_begin(Engine *engine, Claim *claim, Owner *owner, Owner *heir)
     join_node(engine, claim, node);
     node_pin(dir);
     count_below(engine, dir, 1);
+    engine->places_changed++;
     count_uid(engine, claim->uid, 1);
     claim_table_add(&engine->claims, claim, owner, heir);
     owner_in_use(engine, owner);
