@@ -90,7 +90,9 @@ subtest 'a long run' => sub {
     my ($fds, $memory) = (descriptors($m), memory_kb($m));
     is $work->($rounds), 'ok', 8 * $rounds . ' operations';
     cmp_ok descriptors($m), '<=', $fds + 4, 'no more descriptors than before';
-    cmp_ok memory_kb($m), '<=', $memory + 1500, 'no more memory than before: ' . memory_kb($m) . " kB after $memory kB";
+    # A sanitizer keeps what is freed.
+    my $keeps = slurp('/proc/' . $m->pid . '/maps') =~ /lib[at]san/ ? 60_000 : 0;
+    cmp_ok memory_kb($m), '<=', $memory + 1500 + $keeps, 'no more memory than before: ' . memory_kb($m) . " kB after $memory kB";
     is $m->umount, 'exit 0', 'the daemon ends well';
 };
 done_testing;
