@@ -1,7 +1,8 @@
 /* How long after an owner's death does a watcher hear of it? deathbench DIR OWNERS ROUNDS
  *
- * OWNERS processes take a lock each in DIR; ROUNDS of them are killed one by one, and the time from kill(2) to the DELETE event
- * at an inotify watcher of DIR is taken. Prints median, 99th percentile and maximum in nanoseconds.
+ * OWNERS processes take a lock each in DIR; ROUNDS of them are killed one by one, and the time from
+ * kill(2) to the DELETE event at an inotify watcher of DIR is taken. Prints median, 99th percentile
+ * and maximum in nanoseconds.
  */
 #include <errno.h>
 #include <limits.h>
