@@ -1,6 +1,7 @@
 #include "engine/guard.h"
 
 #include "engine/life.h"
+#include "engine/notice.h"
 #include "engine/owner.h"
 #include "store/node.h"
 
@@ -30,6 +31,7 @@ int guard_claim(Engine *engine, const Caller *caller, const Claim *claim, ClaimA
         break;
     }
     engine->stats.refused++;
+    notice_refused(engine, claim, caller);
     return -EBUSY;
 }
 

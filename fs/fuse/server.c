@@ -1,5 +1,7 @@
 #include "fuse/request.h"
 
+#include "base/clock.h"
+
 #include <linux/fuse.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -78,7 +80,7 @@ static void note_init(FuseServer *server, const char *request, size_t size)
     server->kernel_flags = in.flags;
 }
 
-static void serve(FuseServer *server, size_t size)
+static void serve_request(FuseServer *server, size_t size)
 {
     struct fuse_in_header head;
     memcpy(&head, server->buffer, sizeof head);
@@ -92,6 +94,15 @@ static void serve(FuseServer *server, size_t size)
     struct fuse_buf buf = {.mem = server->buffer, .size = size};
     fuse_session_process_buf(server->session, &buf);
     server->initializing = false;
+}
+
+static void serve(FuseServer *server, size_t size)
+{
+    struct fuse_in_header head;
+    memcpy(&head, server->buffer, sizeof head);
+    int64_t begin = clock_boot_ns();
+    serve_request(server, size);
+    stats_request(&server->engine->requests, head.opcode, clock_boot_ns() - begin);
 }
 
 int fuse_server_run(FuseServer *server)
@@ -132,6 +143,7 @@ static struct fuse_session *session_new(FuseServer *server)
     ops_add_files(&ops, server->options.flush);
     ops_add_directories(&ops);
     ops_add_xattrs(&ops);
+    ops_add_virtual(&ops);
     char *argv[] = {"lockfs", "-d", NULL};
     struct fuse_args args = FUSE_ARGS_INIT(server->options.debug ? 2 : 1, argv);
     struct fuse_session *session = fuse_session_new(&args, &ops, sizeof ops, server);
@@ -144,6 +156,7 @@ int fuse_server_new(Engine *engine, int fd, const FuseServerOptions *options, Fu
     static const struct fuse_custom_io io = {.read = io_read, .writev = io_writev};
     FuseServer *server = g_new0(FuseServer, 1);
     server->engine = engine;
+    server->control = control_new(engine);
     server->options = *options;
     server->fd = fd;
     server->buffer_size = BUFFER_SIZE;
@@ -162,6 +175,7 @@ int fuse_server_new(Engine *engine, int fd, const FuseServerOptions *options, Fu
 void fuse_server_free(FuseServer *server)
 {
     g_thread_pool_free(server->pool, FALSE, TRUE);
+    control_free(server->control);
     if (server->session)
         fuse_session_destroy(server->session);
     g_aligned_free(server->buffer);
