@@ -65,6 +65,7 @@ typedef struct {
     uint32_t rule;       /* index in the rule set */
     uint32_t uid;        /* of the owner, at the time */
     uint32_t reap_round; /* the engine's: when its removal was last tried */
+    uint64_t cleared_at; /* the engine's: nothing living was inside at this count of changes */
     uint64_t linger_on;  /* slot id of a living claim inside; 0: none is known */
     pid_t caller_pid;
     char caller_comm[CLAIM_COMM_SIZE];
@@ -85,7 +86,7 @@ typedef struct {
     int32_t pidfd;
     int32_t cgroup_events; /* -1 unless the owner is a cgroup */
     int32_t exec_watch; /* tells whether it still runs what it ran; -1: compare exe_dev, exe_ino */
-    uint32_t asked;     /* the engine's: the operation in which it was last found alive */
+    uint64_t asked;     /* the engine's: the operation in which it was last found alive */
     uint32_t first_claim; /* newest first */
     uint32_t claims;
     uint32_t holds; /* claims that would pass to it, and requests under way */

@@ -126,7 +126,7 @@ int control_access(Control *control, const Caller *caller, uint64_t id, int mask
 /* --- handles --- */
 
 /* The lock must be held, unless this is the serving thread, which alone adds and removes. */
-ControlHandle *handle_find(Control *control, uint64_t fh)
+ControlHandle *control_find_handle(Control *control, uint64_t fh)
 {
     return g_hash_table_lookup(control->handles, &fh);
 }
@@ -172,7 +172,7 @@ int control_open(Control *control, const Caller *caller, uint64_t id, int flags,
 void control_fill(Control *control, uint64_t fh)
 {
     pthread_mutex_lock(&control->lock);
-    ControlHandle *handle = handle_find(control, fh);
+    ControlHandle *handle = control_find_handle(control, fh);
     pthread_mutex_unlock(&control->lock);
     switch (handle->kind) {
     case VIRTUAL_NODE_LOCKS:
@@ -194,7 +194,7 @@ void control_fill(Control *control, uint64_t fh)
 
 void control_close(Control *control, uint64_t fh)
 {
-    ControlHandle *handle = handle_find(control, fh);
+    ControlHandle *handle = control_find_handle(control, fh);
     if (!handle)
         return;
     if (handle->kind == VIRTUAL_NODE_EVENTS)
@@ -218,7 +218,7 @@ void control_free(Control *control)
 
 ssize_t control_read(Control *control, uint64_t fh, size_t size, off_t offset, const char **data)
 {
-    ControlHandle *handle = handle_find(control, fh);
+    ControlHandle *handle = control_find_handle(control, fh);
     if (!handle)
         return -ESTALE;
     /* What was written moved the descriptor on; the answer is read from its beginning. */
@@ -234,7 +234,7 @@ ssize_t control_read(Control *control, uint64_t fh, size_t size, off_t offset, c
 ssize_t control_write(Control *control, const Caller *caller, uint64_t fh, const char *data,
                       size_t size)
 {
-    ControlHandle *handle = handle_find(control, fh);
+    ControlHandle *handle = control_find_handle(control, fh);
     if (!handle)
         return -ESTALE;
     if (handle->kind != VIRTUAL_NODE_CONTROL)

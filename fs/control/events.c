@@ -1,6 +1,5 @@
 #include "control/handle.h"
 
-#include "base/clock.h"
 #include "engine/notice.h"
 #include "wire/json-out.h"
 
@@ -53,7 +52,7 @@ static char *render(const Notice *notice, const SnapshotClaim *claim, uint64_t s
     json_out_begin(out, NULL, '{');
     json_out_string(out, "event", event_names[notice->kind]);
     json_out_uint(out, "seq", sequence);
-    json_out_time(out, "at", clock_real_ns());
+    json_out_time(out, "at", notice->at_ns);
     json_out_bytes(out, "path", claim->path);
     json_out_string(out, "kind", viewer_kind(claim->kind));
     json_out_uint(out, "token", claim->token);
@@ -187,7 +186,7 @@ static ssize_t take_or_wait(ControlHandle *handle, char *data, size_t size)
 ssize_t control_events_read(Control *control, uint64_t fh, char *data, size_t size)
 {
     pthread_mutex_lock(&control->lock);
-    ControlHandle *handle = handle_find(control, fh);
+    ControlHandle *handle = control_find_handle(control, fh);
     ssize_t n = handle ? take_or_wait(handle, data, size) : -ESTALE;
     pthread_mutex_unlock(&control->lock);
     return n;
@@ -197,7 +196,7 @@ bool control_events_wait(Control *control, uint64_t fh, size_t size, ControlAnsw
                          void *request, char *data, ssize_t *n)
 {
     pthread_mutex_lock(&control->lock);
-    ControlHandle *handle = handle_find(control, fh);
+    ControlHandle *handle = control_find_handle(control, fh);
     *n = handle ? take_or_wait(handle, data, size) : -ESTALE;
     bool waits = *n == -EAGAIN;
     if (waits) {
@@ -239,7 +238,7 @@ bool control_events_poll(Control *control, uint64_t fh, ControlWake wake, Contro
                          void *handle_to_wake)
 {
     pthread_mutex_lock(&control->lock);
-    ControlHandle *handle = handle_find(control, fh);
+    ControlHandle *handle = control_find_handle(control, fh);
     bool ready = !handle || has_data(handle);
     if (handle_to_wake && (ready || !handle)) {
         drop(handle_to_wake);

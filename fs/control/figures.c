@@ -1,9 +1,6 @@
 #include "control/handle.h"
 
-#include "base/clock.h"
 #include "wire/json-out.h"
-
-#include <linux/fuse.h>
 
 /* `stats` (one JSON object) and `metrics` (Prometheus text), of the whole mount. */
 
@@ -13,24 +10,6 @@ typedef struct {
     uint32_t held, owners, waiting;
     uint32_t held_by_kind[STATS_KINDS];
 } Figures;
-
-static const struct {
-    uint32_t opcode;
-    const char *name;
-} opcodes[] = {
-    {FUSE_LOOKUP, "lookup"},     {FUSE_FORGET, "forget"},
-    {FUSE_GETATTR, "getattr"},   {FUSE_SETATTR, "setattr"},
-    {FUSE_READLINK, "readlink"}, {FUSE_SYMLINK, "symlink"},
-    {FUSE_MKNOD, "mknod"},       {FUSE_MKDIR, "mkdir"},
-    {FUSE_UNLINK, "unlink"},     {FUSE_RMDIR, "rmdir"},
-    {FUSE_RENAME2, "rename"},    {FUSE_LINK, "link"},
-    {FUSE_OPEN, "open"},         {FUSE_READ, "read"},
-    {FUSE_WRITE, "write"},       {FUSE_STATFS, "statfs"},
-    {FUSE_RELEASE, "release"},   {FUSE_FSYNC, "fsync"},
-    {FUSE_GETXATTR, "getxattr"}, {FUSE_OPENDIR, "opendir"},
-    {FUSE_READDIR, "readdir"},   {FUSE_READDIRPLUS, "readdirplus"},
-    {FUSE_CREATE, "create"},     {FUSE_ACCESS, "access"},
-};
 
 static void collect(Engine *engine, Figures *figures)
 {
@@ -44,9 +23,7 @@ static void collect(Engine *engine, Figures *figures)
         if (claim && (claim->state == CLAIM_HELD || claim->state == CLAIM_LINGERING))
             figures->held_by_kind[claim->kind]++;
     }
-    GArray *waiters = waiters_list(engine, clock_real_ns());
-    figures->waiting = waiters->len;
-    g_array_unref(waiters);
+    figures->waiting = waiters_count(engine);
     engine_unlock(engine);
 }
 
@@ -61,13 +38,13 @@ static uint64_t sum(const uint64_t *counts, int n)
 static void add_requests(GString *out, const RequestStats *requests)
 {
     json_out_begin(out, "requests", '{');
-    for (size_t i = 0; i < G_N_ELEMENTS(opcodes); i++) {
-        uint64_t count = requests->count[opcodes[i].opcode];
-        if (!count)
+    for (int op = 0; op < STATS_OPCODES; op++) {
+        uint64_t count = requests->count[op];
+        if (!count || !requests->names[op])
             continue;
-        json_out_begin(out, opcodes[i].name, '{');
+        json_out_begin(out, requests->names[op], '{');
         json_out_uint(out, "count", count);
-        json_out_uint(out, "mean_ns", requests->latency_ns[opcodes[i].opcode] / count);
+        json_out_uint(out, "mean_ns", requests->latency_ns[op] / count);
         json_out_end(out, '}');
     }
     json_out_end(out, '}');
@@ -172,7 +149,7 @@ void figures_metrics(Control *control, ControlHandle *handle)
            f->stats.restored);
     head(out, "lockfs_request_duration_seconds", "histogram",
          "Time to serve requests of the kernel, by operation.");
-    for (size_t i = 0; i < G_N_ELEMENTS(opcodes); i++)
-        if (f->requests.count[opcodes[i].opcode])
-            histogram(out, &f->requests, opcodes[i].opcode, opcodes[i].name);
+    for (uint32_t op = 0; op < STATS_OPCODES; op++)
+        if (f->requests.count[op] && f->requests.names[op])
+            histogram(out, &f->requests, op, f->requests.names[op]);
 }

@@ -37,7 +37,7 @@ struct Control {
     unsigned listeners;
 };
 
-ControlHandle *handle_find(Control *control, uint64_t fh);
+ControlHandle *control_find_handle(Control *control, uint64_t fh);
 
 /* events.c: a reader came, or goes. */
 void events_join(Control *control, ControlHandle *handle);

@@ -1,6 +1,5 @@
 #include "control/viewer.h"
 
-#include "base/clock.h"
 #include "wire/json-out.h"
 
 #include <errno.h>
@@ -8,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#define NS_PER_MS 1000000
 
 const char *viewer_kind(ClaimKind kind)
 {
@@ -179,7 +180,7 @@ void viewer_claim(const Viewer *viewer, GString *out, const SnapshotClaim *claim
     json_out_string(out, "state", claim->state == CLAIM_LINGERING ? "lingering" : "held");
     json_out_uint(out, "token", claim->token);
     json_out_time(out, "acquired_at", claim->acquired_ns);
-    json_out_int(out, "held_ms", MAX(now_ns - claim->acquired_ns, 0) / CLOCK_NS_PER_MS);
+    json_out_int(out, "held_ms", MAX(now_ns - claim->acquired_ns, 0) / NS_PER_MS);
     json_out_bytes(out, "rule", claim->rule ? claim->rule->pattern : NULL);
     json_out_bytes(out, "rule_origin", claim->rule ? claim->rule->origin : NULL);
     json_out_begin(out, "owner", '{');

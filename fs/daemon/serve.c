@@ -116,6 +116,7 @@ static int serve_attached(Lockfs *lockfs, int notify)
         background_ready(notify);
     int status = run(lockfs, end);
     fuse_server_free(lockfs->server);
+    lockfs->fd = -1; /* went with libfuse's session */
     return status;
 }
 
@@ -125,8 +126,10 @@ int serve_mount(const Options *options)
     int status = 1;
     if (options->debug)
         log_set_level(LOG_LEVEL_DEBUG);
-    if (!mount_open_source(options, &lockfs.source) || !open_proc(&lockfs))
+    if (!mount_open_source(options, &lockfs.source) || !open_proc(&lockfs)) {
+        mount_close_source(&lockfs.source);
         return status;
+    }
     int notify = options->foreground ? -1 : background_start();
     if (start_engine(&lockfs)) {
         end_signal_hold();

@@ -55,10 +55,24 @@ static void show_fresh(Engine *engine, struct stat *st)
         st->st_mtim = st->st_ctim = clock_file_now();
 }
 
+/* Members go with the claim they lie in. */
+static bool is_inside_claim(const Engine *engine, const Node *dir)
+{
+    if (engine->claims.claims.live == 0)
+        return false;
+    while (dir && !dir->claim)
+        dir = node_parent(&engine->store, dir);
+    return dir != NULL;
+}
+
 void entry_fill(Engine *engine, Node *dir, const char *name, Node *node, const struct stat *st,
                 Entry *entry)
 {
-    bool believed = !node->claim && !entry_rule(engine, dir, name, RULE_TARGET_UNKNOWN);
+    if (node->belief == NODE_DOUBTED)
+        node->belief = NODE_DISBELIEVED;
+    bool believed = !node->claim && node->belief == NODE_BELIEVED &&
+                    !is_inside_claim(engine, dir) &&
+                    !entry_rule(engine, dir, name, RULE_TARGET_UNKNOWN);
     entry->node_id = node_id(&engine->store, node);
     entry->attr = *st;
     entry->entry_timeout = entry->attr_timeout = believed ? engine->options.data_timeout : 0;
@@ -87,11 +101,27 @@ static bool is_veiled(Engine *engine, const Caller *caller, Node *node)
     return false;
 }
 
+/* Names of this file that nobody is shown, though they still stand on the source. */
+static nlink_t dead_names(Engine *engine, const Node *node)
+{
+    nlink_t dead = 0;
+    uint32_t next;
+    for (uint32_t i = node->claim; i; i = next) {
+        Claim *claim = claim_at(&engine->claims, i);
+        next = claim->node_next;
+        claim = life_current(engine, claim);
+        dead += claim && claim->state == CLAIM_DEAD;
+    }
+    return dead;
+}
+
 void entry_dress(Engine *engine, const Caller *caller, Node *node, Entry *entry)
 {
     node_dress(node, &entry->attr);
     entry->node_id = node_id(&engine->store, node);
     entry->attr_timeout = node->claim ? 0 : engine->options.data_timeout;
+    if (node->claim && !node_is_dir(node))
+        entry->attr.st_nlink -= MIN(entry->attr.st_nlink, dead_names(engine, node));
     if (node->claim && !engine->options.mtime_real && is_veiled(engine, caller, node))
         show_fresh(engine, &entry->attr);
 }

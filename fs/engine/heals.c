@@ -20,7 +20,7 @@ Heals *heals_new(void)
     return heals;
 }
 
-void heal_free(Heal *heal)
+void heals_free_one(Heal *heal)
 {
     g_free(heal->path);
     g_free(heal);
@@ -28,7 +28,7 @@ void heal_free(Heal *heal)
 
 void heals_free(Heals *heals)
 {
-    g_queue_clear_full(&heals->list, (GDestroyNotify)heal_free);
+    g_queue_clear_full(&heals->list, (GDestroyNotify)heals_free_one);
     g_free(heals);
 }
 
@@ -42,11 +42,11 @@ static void make_room(Engine *engine)
         Heal *heal = link->data;
         if (heal->kept && trash_has(engine, heal->token))
             continue;
-        heal_free(heal);
+        heals_free_one(heal);
         g_queue_delete_link(list, link);
         return;
     }
-    heal_free(g_queue_pop_head(list));
+    heals_free_one(g_queue_pop_head(list));
 }
 
 static void set_cause(Heal *heal, const Claim *claim, const Owner *owner)
@@ -100,7 +100,7 @@ const Heal *heals_find(const Engine *engine, uint64_t token)
 
 GPtrArray *heals_list(const Engine *engine)
 {
-    GPtrArray *list = g_ptr_array_new_with_free_func((GDestroyNotify)heal_free);
+    GPtrArray *list = g_ptr_array_new_with_free_func((GDestroyNotify)heals_free_one);
     for (const GList *link = engine->heals->list.head; link; link = link->next) {
         const Heal *heal = link->data;
         Heal *copy = g_memdup2(heal, sizeof *heal);

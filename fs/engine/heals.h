@@ -31,9 +31,9 @@ void heals_note(Engine *engine, const Claim *claim, bool kept);
 /* The record of a claim, or NULL. */
 const Heal *heals_find(const Engine *engine, uint64_t token);
 
-/* Copies of all, oldest first; each to be freed with heal_free(). */
+/* Copies of all, oldest first; each to be freed with heals_free_one(). */
 GPtrArray *heals_list(const Engine *engine);
 
-void heal_free(Heal *heal);
+void heals_free_one(Heal *heal);
 
 #endif

@@ -1,9 +1,14 @@
 #include "engine/notice.h"
 
+#include "base/clock.h"
+
 void notice_send(Engine *engine, const Notice *notice)
 {
-    if (engine->notice)
-        engine->notice(engine->notice_ctx, notice);
+    if (!engine->notice)
+        return;
+    Notice stamped = *notice;
+    stamped.at_ns = clock_real_ns();
+    engine->notice(engine->notice_ctx, &stamped);
 }
 
 void notice_refused(Engine *engine, const Claim *claim, const Caller *caller)

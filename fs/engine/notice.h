@@ -32,6 +32,7 @@ struct Notice {
     pid_t by_tid;
     uid_t by_uid;
     uint64_t old_token;
+    int64_t at_ns; /* since the epoch; filled in by notice_send() */
 };
 
 /* --- with the engine's lock held --- */

@@ -22,6 +22,7 @@ typedef enum {
 #define STATS_OPCODES 64
 
 typedef struct {
+    const char *names[STATS_OPCODES]; /* given by who serves; those without are not shown */
     uint64_t count[STATS_OPCODES];
     uint64_t latency[STATS_OPCODES][STATS_BUCKETS];
     uint64_t latency_ns[STATS_OPCODES];

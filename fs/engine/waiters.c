@@ -159,6 +159,12 @@ GArray *waiters_list(Engine *engine, int64_t now)
     return all;
 }
 
+guint waiters_count(Engine *engine)
+{
+    g_autoptr(GArray) all = waiters_list(engine, clock_real_ns());
+    return all->len;
+}
+
 int64_t waiters_tell_at(const Engine *engine)
 {
     return engine->waiters->tell_at;

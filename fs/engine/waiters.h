@@ -43,6 +43,9 @@ void waiters_cancel(Engine *engine, const Caller *caller, const Node *node);
 /* All of the last minute, several threads or helpers of one process put together, oldest first. */
 GArray *waiters_list(Engine *engine, int64_t now);
 
+/* How many there are now. */
+guint waiters_count(Engine *engine);
+
 /* When waiters_tell() has something to do (since the epoch); INT64_MAX: not. */
 int64_t waiters_tell_at(const Engine *engine);
 

@@ -21,7 +21,7 @@ struct FuseServer {
     GThreadPool *pool;
     uint32_t kernel_flags; /* what INIT offered */
     bool initializing;     /* the request being served is INIT */
-    volatile bool ending;
+    gint ending;           /* atomic */
 };
 
 #define REQUEST_IO_SIZE (1024 * 1024)
@@ -114,7 +114,7 @@ bool virtual_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t s
 /* Nothing is made, removed or renamed in `.lockfs`. */
 bool virtual_forbids(fuse_req_t req, fuse_ino_t dir);
 
-void ops_add_virtual(struct fuse_lowlevel_ops *ops);
+void virtual_add(struct fuse_lowlevel_ops *ops);
 
 /* Also serves directories. */
 void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);

@@ -88,10 +88,14 @@ static void serve_request(FuseServer *server, size_t size)
         raw_serve(server, server->buffer, size);
         return;
     }
-    server->initializing = head.opcode == FUSE_INIT;
-    if (server->initializing)
-        note_init(server, server->buffer, size);
     struct fuse_buf buf = {.mem = server->buffer, .size = size};
+    if (head.opcode != FUSE_INIT) {
+        fuse_session_process_buf(server->session, &buf);
+        return;
+    }
+    /* Before all other requests, so no other thread answers any yet. */
+    note_init(server, server->buffer, size);
+    server->initializing = true;
     fuse_session_process_buf(server->session, &buf);
     server->initializing = false;
 }
@@ -107,7 +111,7 @@ static void serve(FuseServer *server, size_t size)
 
 int fuse_server_run(FuseServer *server)
 {
-    while (!server->ending) {
+    while (!g_atomic_int_get(&server->ending)) {
         ssize_t n = syscall(SYS_read, server->fd, server->buffer, server->buffer_size);
         if (n >= (ssize_t)sizeof(struct fuse_in_header)) {
             serve(server, (size_t)n);
@@ -126,13 +130,36 @@ int fuse_server_run(FuseServer *server)
 
 void fuse_server_end(FuseServer *server)
 {
-    server->ending = true;
+    g_atomic_int_set(&server->ending, 1);
 }
 
 void fuse_server_tell_removed(FuseServer *server, uint64_t dir_id, uint64_t node_id,
                               const char *name)
 {
-    fuse_lowlevel_notify_delete(server->session, dir_id, node_id, name, strlen(name));
+    if (node_id)
+        fuse_lowlevel_notify_delete(server->session, dir_id, node_id, name, strlen(name));
+    else
+        fuse_lowlevel_notify_inval_entry(server->session, dir_id, name, strlen(name));
+}
+
+/* What the kernel's requests are called in the statistics. */
+static void name_requests(RequestStats *stats)
+{
+    static const char *const names[STATS_OPCODES] = {
+        [FUSE_LOOKUP] = "lookup",     [FUSE_FORGET] = "forget",
+        [FUSE_GETATTR] = "getattr",   [FUSE_SETATTR] = "setattr",
+        [FUSE_READLINK] = "readlink", [FUSE_SYMLINK] = "symlink",
+        [FUSE_MKNOD] = "mknod",       [FUSE_MKDIR] = "mkdir",
+        [FUSE_UNLINK] = "unlink",     [FUSE_RMDIR] = "rmdir",
+        [FUSE_RENAME2] = "rename",    [FUSE_LINK] = "link",
+        [FUSE_OPEN] = "open",         [FUSE_READ] = "read",
+        [FUSE_WRITE] = "write",       [FUSE_STATFS] = "statfs",
+        [FUSE_RELEASE] = "release",   [FUSE_FSYNC] = "fsync",
+        [FUSE_GETXATTR] = "getxattr", [FUSE_OPENDIR] = "opendir",
+        [FUSE_READDIR] = "readdir",   [FUSE_READDIRPLUS] = "readdirplus",
+        [FUSE_CREATE] = "create",     [FUSE_ACCESS] = "access",
+    };
+    memcpy(stats->names, names, sizeof stats->names);
 }
 
 static struct fuse_session *session_new(FuseServer *server)
@@ -143,7 +170,7 @@ static struct fuse_session *session_new(FuseServer *server)
     ops_add_files(&ops, server->options.flush);
     ops_add_directories(&ops);
     ops_add_xattrs(&ops);
-    ops_add_virtual(&ops);
+    virtual_add(&ops);
     char *argv[] = {"lockfs", "-d", NULL};
     struct fuse_args args = FUSE_ARGS_INIT(server->options.debug ? 2 : 1, argv);
     struct fuse_session *session = fuse_session_new(&args, &ops, sizeof ops, server);
@@ -157,6 +184,7 @@ int fuse_server_new(Engine *engine, int fd, const FuseServerOptions *options, Fu
     FuseServer *server = g_new0(FuseServer, 1);
     server->engine = engine;
     server->control = control_new(engine);
+    name_requests(&engine->requests);
     server->options = *options;
     server->fd = fd;
     server->buffer_size = BUFFER_SIZE;

@@ -30,8 +30,8 @@ int pidfd_sys_open(pid_t pid, unsigned flags);
 /* 0 or negative errno; -ENODATA when the kernel left out the ids or the credentials. */
 int pidfd_sys_info(int pidfd, PidfdSysInfo *out);
 
-/* How the process ended, as of wait(2). -ENODATA: it has not been waited for yet, or the kernel does
- * not tell (< 6.15). */
+/* How the process ended, as of wait(2). -ENODATA: it has not been waited for yet, or the kernel
+ * does not tell (< 6.15). */
 int pidfd_sys_exit(int pidfd, int *status);
 
 /* The process with number `pid` in the pid namespace `nsfd`, as a number of ours (6.11).

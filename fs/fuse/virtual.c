@@ -228,7 +228,7 @@ bool virtual_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t s
     return true;
 }
 
-void ops_add_virtual(struct fuse_lowlevel_ops *ops)
+void virtual_add(struct fuse_lowlevel_ops *ops)
 {
     ops->poll = op_poll;
 }
