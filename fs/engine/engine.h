@@ -81,7 +81,7 @@ typedef struct {
     int file; /* what the tables live in */
     uint32_t idle_first, idle_last,
         idle_count; /* owners without claims, most recently used first */
-    LogLimit refusals;
+    LogLimit refusals, heal_lines, refuse_lines;
     AbsentNames absent;
     uint64_t places_changed; /* counts claims that have begun or moved; never 0 */
     uint64_t operation;      /* counts them; never 0 */

@@ -1,5 +1,6 @@
 #include "engine/guard.h"
 
+#include "engine/decision.h"
 #include "engine/life.h"
 #include "engine/notice.h"
 #include "engine/owner.h"
@@ -32,6 +33,7 @@ int guard_claim(Engine *engine, const Caller *caller, const Claim *claim, ClaimA
     }
     engine->stats.refused++;
     notice_refused(engine, claim, caller);
+    decision_log(engine, &engine->refuse_lines, "refuse", claim, caller, "held");
     return -EBUSY;
 }
 

@@ -1,10 +1,12 @@
 #include "engine/heals.h"
 
 #include "base/clock.h"
+#include "engine/decision.h"
 #include "engine/entry.h"
 #include "engine/notice.h"
 #include "engine/trash.h"
 
+#include <stdio.h>
 #include <sys/wait.h>
 
 #define HEALS_MAX 1000
@@ -63,6 +65,18 @@ static void set_cause(Heal *heal, const Claim *claim, const Owner *owner)
     }
 }
 
+static void log_heal(Engine *engine, const Claim *claim, const Heal *heal)
+{
+    char reason[32] = "died";
+    if (heal->cause == HEAL_BROKEN)
+        return;
+    if (heal->cause == HEAL_SIGNALLED)
+        snprintf(reason, sizeof reason, "signal:%d", heal->code);
+    else if (heal->cause == HEAL_EXITED)
+        snprintf(reason, sizeof reason, "exit:%d", heal->code);
+    decision_log(engine, &engine->heal_lines, "heal", claim, NULL, reason);
+}
+
 void heals_note(Engine *engine, const Claim *claim, bool kept)
 {
     const Owner *owner = owner_at(&engine->claims, claim->owner);
@@ -84,6 +98,7 @@ void heals_note(Engine *engine, const Claim *claim, bool kept)
     make_room(engine);
     g_queue_push_tail(&engine->heals->list, heal);
     engine->stats.healed[heal->cause]++;
+    log_heal(engine, claim, heal);
     if (!claim->broken)
         notice_send(engine, &(Notice){.kind = NOTICE_HEALED, .claim = claim, .heal = heal});
 }

@@ -1,5 +1,6 @@
 #include "engine/life.h"
 
+#include "engine/decision.h"
 #include "engine/notice.h"
 #include "engine/owner.h"
 #include "engine/reaper.h"
@@ -223,6 +224,7 @@ void life_begin(Engine *engine, Claim *claim, Owner *owner, Owner *heir)
         reaper_look_again(engine, claim->owner);
     engine->stats.acquired[claim->kind]++;
     notice_claim(engine, NOTICE_ACQUIRED, claim);
+    decision_debug(engine, "claim", claim);
 }
 
 /* What waited inside a dead directory is over: the directory may go now. */

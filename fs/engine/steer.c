@@ -1,5 +1,6 @@
 #include "engine/steer.h"
 
+#include "engine/decision.h"
 #include "engine/entry.h"
 #include "engine/guard.h"
 #include "engine/heals.h"
@@ -38,16 +39,6 @@ static int find_claim(Engine *engine, const Caller *caller, uint64_t dir_id, con
     return 0;
 }
 
-static void log_command(Engine *engine, const char *what, const Claim *claim, const Caller *caller)
-{
-    const Owner *owner = owner_at(&engine->claims, claim->owner);
-    log_info(
-        "%s '%s' token=%llu owner=%d comm=%s uid=%u by=%d by_uid=%u", what,
-        entry_path(engine, node_at(&engine->store, claim->dir), claim_name(&engine->claims, claim)),
-        (unsigned long long)claim->token, owner->pid, owner->comm, claim->uid, caller->tid,
-        caller->uid);
-}
-
 static int break_claim(Engine *engine, const Caller *caller, Claim *claim, uint64_t token)
 {
     const Node *node = node_at(&engine->store, claim->node);
@@ -58,7 +49,7 @@ static int break_claim(Engine *engine, const Caller *caller, Claim *claim, uint6
     if (node_is_dir(node) && node->claims_below)
         return -EBUSY;
     claim->broken = true;
-    log_command(engine, "break", claim, caller);
+    decision_log(engine, NULL, "break", claim, caller, "command");
     notice_send(engine, &(Notice){
                             .kind = NOTICE_BROKEN,
                             .claim = claim,
@@ -112,7 +103,7 @@ static int transfer_claim(Engine *engine, const Caller *caller, Claim *claim, pi
     if (r == 0) {
         life_transfer(engine, claim, found.owner);
         engine->stats.transferred++;
-        log_command(engine, "transfer", claim, caller);
+        decision_log(engine, NULL, "transfer", claim, caller, "command");
         notice_send(engine, &(Notice){
                                 .kind = NOTICE_TRANSFERRED,
                                 .claim = claim,
@@ -162,8 +153,9 @@ static int restore(Engine *engine, const Caller *caller, uint64_t dir_id, const 
         return r;
     absent_clear(&engine->absent, dir_id, name);
     engine->stats.restored++;
-    log_info("restore '%s' token=%llu by=%d by_uid=%u", entry_path(engine, dir, name),
-             (unsigned long long)token, caller->tid, caller->uid);
+    g_autofree char *path = g_strescape(entry_path(engine, dir, name), NULL);
+    log_info("restore path=\"%s\" token=%llu by=%d by_uid=%u", path, (unsigned long long)token,
+             caller->tid, caller->uid);
     return 0;
 }
 

@@ -118,7 +118,7 @@ subtest 'break' => sub {
     $w->stop;
     expect ok => $other, 'mkdir', "$p/b.lock";
     expect EBUSY => $holder, 'rmdir', "$p/b.lock";
-    like $m->log, qr/break 'b\.lock' .*owner=${\ $holder->pid} .*by_uid=0/, 'the log says who did it';
+    like $m->log, qr/break path="b\.lock" token=\d+ pid=${\ $holder->pid} .*by_uid=0/, 'the log says who did it';
     expect ok => $other, 'rmdir', "$p/b.lock";
     ctl_status 0, [ 'restore', "$p/b.lock" ];
     expect 'ok text' => $other, 'get', "$p/b.lock/content";
@@ -192,6 +192,27 @@ subtest 'stats and metrics' => sub {
         my $r = run([ 'sh', '-c', 'promtool check metrics <"$1"', 'sh', $file ], timeout => 60);
         is $r->{status}, 'exit 0', 'promtool finds nothing wrong' or diag $r->{out}, $r->{err};
     }
+};
+
+subtest 'the log' => sub {
+    my $fields = qr/path="[^"]*" token=\d+ pid=\d+ comm="[^"]*" uid=\d+ by=\d+ by_uid=\d+ reason=\S+$/m;
+    like $m->log, qr/heal $fields/,   'heals';
+    like $m->log, qr/refuse $fields/, 'refusals';
+    like $m->log, qr/transfer $fields/, 'transfers';
+};
+
+subtest 'a mount of an ordinary user' => sub {
+    my $u = mount_lockfs(user => unprivileged);
+    my $dir = $u->path;
+    my $holder = client(user => unprivileged);
+    expect ok => $holder, 'mkdir', "$dir/x.lock";
+    my $claim = ctl_json([ 'show', '--json', "$dir/x.lock" ], user => unprivileged);
+    is $claim->{owner}{pid}, $holder->pid, 'show';
+    $holder->kill9;
+    $holder->wait;
+    ctl_status 0, [ 'wait', "$dir/x.lock" ], undef, user => unprivileged;
+    is ctl_json([ 'stats', '--json', $dir ], user => unprivileged)->{acquired}, 1, 'stats';
+    ctl_status 0, [ 'run', "$dir/x.lock", '--', 'true' ], undef, user => unprivileged;
 };
 
 subtest 'presets, doctor, help' => sub {
