@@ -182,7 +182,9 @@ void engine_close(Engine *engine, uint64_t fh);
  * the handle, which it does not do while a request on it is under way. */
 int engine_handle_fd(Engine *engine, uint64_t fh);
 
-/* The same for an act that changes the file, which a live claim of somebody else forbids. */
+/* The same for an act that changes the file, which a live claim of somebody else forbids. The
+ * thread acts as the caller from here on, so that the source clears the set-id bits, or does not,
+ * as it would have for the caller. */
 int engine_handle_fd_to_write(Engine *engine, const Caller *caller, uint64_t fh);
 
 ssize_t engine_readlink(Engine *engine, uint64_t node, char *buf, size_t size);

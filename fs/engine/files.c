@@ -122,8 +122,10 @@ int engine_handle_fd_to_write(Engine *engine, const Caller *caller, uint64_t fh)
     int r = handle
                 ? guard_handle(engine, caller, node_at(&engine->store, handle->node), handle->token)
                 : -EBADF;
-    if (r == 0)
+    if (r == 0) {
         r = handle->fd;
+        source_write_as(&engine->store, caller, node_at(&engine->store, handle->node));
+    }
     engine_unlock(engine);
     return r;
 }

@@ -52,10 +52,13 @@ static size_t add_plus(Listing *listing, const struct Dirent64 *entry, uint64_t 
     Engine *engine = request_engine(listing->req);
     Caller caller = request_caller(listing->req);
     Entry found = {.attr = {.st_ino = ino, .st_mode = DTTOIF(entry->type)}};
-    if (!is_dot(entry->name) &&
-        (engine_lookup_listed(engine, &caller, listing->dir, entry->name, &found) < 0 ||
-         !found.node_id))
-        return 0; /* gone since */
+    if (!is_dot(entry->name)) {
+        int r = engine_lookup_listed(engine, &caller, listing->dir, entry->name, &found);
+        if (r == 0 && !found.node_id)
+            return 0; /* gone since */
+        if (r < 0)    /* no attributes: listed all the same */
+            found = (Entry){.attr = {.st_ino = ino, .st_mode = DTTOIF(entry->type)}};
+    }
     struct fuse_entry_param param = reply_param(&found);
     size_t room = listing->size - listing->used;
     size_t need = fuse_add_direntry_plus(listing->req, listing->out + listing->used, room,

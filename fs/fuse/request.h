@@ -82,6 +82,8 @@ struct OffloadJob {
     size_t size;
     int mode;
     struct fuse_file_info fi; /* of an open to be answered */
+    bool changes;             /* the content, so it is done as the caller */
+    Caller caller;            /* then */
 };
 
 /* Copies the job. */

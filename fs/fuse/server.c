@@ -24,21 +24,33 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
     FuseServer *server = userdata;
     unsigned want = FUSE_CAP_DONT_MASK | FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_PARALLEL_DIROPS |
-                    FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_AUTO_INVAL_DATA |
-                    FUSE_CAP_ASYNC_DIO | FUSE_CAP_ASYNC_READ;
+                    FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_ASYNC_DIO |
+                    FUSE_CAP_ASYNC_READ;
+    /* A new mtime does not mean new content where nobody but the kernel's own writers can be it. */
+    want |= server->options.keep_cache ? FUSE_CAP_EXPLICIT_INVAL_DATA | FUSE_CAP_CACHE_SYMLINKS
+                                       : FUSE_CAP_AUTO_INVAL_DATA;
+    if (!(server->kernel_flags & FUSE_HANDLE_KILLPRIV_V2))
+        want |= FUSE_CAP_HANDLE_KILLPRIV;
     if (server->options.allow_other)
         want |= FUSE_CAP_POSIX_ACL;
     conn->want = want & conn->capable;
     conn->max_write = MIN(conn->max_write, REQUEST_IO_SIZE);
 }
 
-/* libfuse 3.14 decides on PARALLEL_DIROPS and forgets to tell the kernel. */
+/* Set-id bits are the source's to clear, for who writes as who. */
+static uint32_t set_id_flags(const FuseServer *server)
+{
+    return server->kernel_flags & FUSE_HANDLE_KILLPRIV_V2;
+}
+
+/* libfuse 3.14 decides on PARALLEL_DIROPS and forgets to tell the kernel; of the later way to have
+ * set-id bits cleared, which spares the kernel a question with every write, it does not know. */
 static void amend_init_reply(FuseServer *server, const struct iovec *iov, int count)
 {
     if (count < 2 || iov[1].iov_len < 24)
         return;
     struct fuse_init_out *out = iov[1].iov_base;
-    out->flags |= server->kernel_flags & FUSE_PARALLEL_DIROPS;
+    out->flags |= (server->kernel_flags & FUSE_PARALLEL_DIROPS) | set_id_flags(server);
 }
 
 /* The kernel pins the pages that an answer lies in; nearly all fit into one. (The system calls are
