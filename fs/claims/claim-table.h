@@ -72,6 +72,7 @@ typedef struct {
     uint8_t state;  /* ClaimState */
     uint8_t kind;   /* ClaimKind */
     uint8_t reason; /* why this owner: the layer above's enum */
+    bool broken;    /* ended by a command while its owner lived */
     bool release_anyone;
 } Claim;
 
@@ -97,6 +98,8 @@ typedef struct {
     bool dead;     /* death seen; final */
     bool plain;    /* resolves to itself: it is no helper while it runs exe_dev/exe_ino */
     bool idle;
+    bool exit_known;
+    int32_t exit_status; /* as of wait(2), when exit_known */
 } Owner;
 
 typedef struct {
@@ -168,6 +171,9 @@ void claim_table_set_state(ClaimTable *table, Claim *claim, ClaimState state);
 
 /* The claim passes to its heir, which must be set. It keeps its token. */
 void claim_table_inherit(ClaimTable *table, Claim *claim);
+
+/* The claim passes to `owner` by command, with a new token: what the old owner fenced is over. */
+void claim_table_transfer(ClaimTable *table, Claim *claim, Owner *owner);
 
 /* First claim in a directory and the following ones; 0 ends. */
 uint32_t claim_table_first_in(const ClaimTable *table, uint32_t dir);

@@ -2,11 +2,13 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "engine/heals.h"
 #include "engine/life.h"
 #include "engine/owner.h"
 #include "engine/reaper.h"
 #include "engine/trash.h"
 #include "engine/vacate.h"
+#include "engine/waiters.h"
 
 /* Windows of address space, not memory: what the kernel may refer to at once. */
 #define MAX_NODES (1U << 25)
@@ -60,6 +62,8 @@ int engine_init(Engine *engine, int root_fd, bool in_place, const EngineOptions 
         .per_uid = g_hash_table_new(g_direct_hash, g_direct_equal),
         .path = g_string_new(NULL),
         .trash = trash_new(),
+        .heals = heals_new(),
+        .waiters = waiters_new(),
         .file = -1,
         .places_changed = 1,
     };
@@ -121,6 +125,8 @@ static void close_owners(Engine *engine)
 void engine_done(Engine *engine)
 {
     trash_free(engine);
+    heals_free(engine->heals);
+    waiters_free(engine->waiters);
     close_owners(engine);
     reaper_free(engine);
     claim_table_done(&engine->claims);

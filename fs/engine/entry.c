@@ -25,6 +25,23 @@ static const char *path_of(void *ctx)
     return path->str;
 }
 
+const char *entry_path(Engine *engine, Node *dir, const char *name)
+{
+    return path_of(&(PathRequest){engine, dir, name});
+}
+
+static bool append_rule(const Rule *rule, void *user)
+{
+    g_ptr_array_add(user, (gpointer)rule);
+    return true;
+}
+
+void entry_explain(Engine *engine, Node *dir, const char *name, RuleTarget target, GPtrArray *rules)
+{
+    PathRequest request = {engine, dir, name};
+    rule_set_explain(engine->rules, name, target, path_of, &request, append_rule, rules);
+}
+
 const Rule *entry_rule(Engine *engine, Node *dir, const char *name, RuleTarget target)
 {
     PathRequest request = {engine, dir, name};

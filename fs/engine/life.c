@@ -1,12 +1,29 @@
 #include "engine/life.h"
 
+#include "engine/decision.h"
+#include "engine/notice.h"
 #include "engine/owner.h"
 #include "engine/reaper.h"
+#include "proc/exit-status.h"
 
 static bool pidfd_is_dead(const Owner *owner)
 {
     Pidref ref = {.pid = owner->pid, .fd = owner->pidfd};
     return pidref_life(&ref) == PIDREF_DEAD;
+}
+
+/* While its descriptor is there to be asked. */
+static void note_exit(Engine *engine, Owner *owner)
+{
+    Pidref ref = {.pid = owner->pid, .fd = owner->pidfd, .start_time = owner->start_time};
+    bool private =
+        owner->uid != engine->store.creds->daemon_uid && !engine->store.creds->can_switch;
+    int status;
+    creds_as_daemon(engine->store.creds);
+    owner->exit_known =
+        owner->pidfd >= 0 && exit_status_read(engine->proc, &ref, !private, &status) == 0;
+    if (owner->exit_known)
+        owner->exit_status = status;
 }
 
 bool life_owner_is_dead(Engine *engine, Owner *owner)
@@ -18,6 +35,8 @@ bool life_owner_is_dead(Engine *engine, Owner *owner)
     else
         owner->dead = pidfd_is_dead(owner);
     owner->asked = engine->operation;
+    if (owner->dead)
+        note_exit(engine, owner);
     return owner->dead;
 }
 
@@ -28,6 +47,7 @@ static bool passes_to_heir(Engine *engine, Claim *claim)
     Owner *gone = owner_at(&engine->claims, claim->owner);
     claim_table_inherit(&engine->claims, claim);
     owner_settle(engine, gone);
+    notice_claim(engine, NOTICE_INHERITED, claim);
     return true;
 }
 
@@ -114,6 +134,7 @@ Claim *life_current(Engine *engine, Claim *claim)
             passes_to_heir(engine, claim))
             return claim;
         if (engine->options.observe) {
+            notice_claim(engine, NOTICE_WOULD_HEAL, claim);
             life_end(engine, claim);
             return NULL;
         }
@@ -201,7 +222,9 @@ void life_begin(Engine *engine, Claim *claim, Owner *owner, Owner *heir)
         owner_in_use(engine, heir);
     if (owner->dead) /* since it was found: its death has been told already */
         reaper_look_again(engine, claim->owner);
-    engine->stats.acquired++;
+    engine->stats.acquired[claim->kind]++;
+    notice_claim(engine, NOTICE_ACQUIRED, claim);
+    decision_debug(engine, "claim", claim);
 }
 
 /* What waited inside a dead directory is over: the directory may go now. */
@@ -252,7 +275,23 @@ bool life_move(Engine *engine, Claim *claim, Node *dir, const char *name)
         node_pin(dir);
         node_unpin(&engine->store, old);
         life_carry(engine, 1, old, dir);
+        notice_claim(engine, NOTICE_MOVED, claim);
     }
     node_unpin(&engine->store, old);
     return moved;
+}
+
+void life_transfer(Engine *engine, Claim *claim, Owner *owner)
+{
+    Owner *old = owner_at(&engine->claims, claim->owner);
+    Owner *heir = claim->heir ? owner_at(&engine->claims, claim->heir) : NULL;
+    count_uid(engine, claim->uid, -1);
+    claim_table_transfer(&engine->claims, claim, owner);
+    claim->uid = owner->uid;
+    claim->reason = OWNER_TRANSFERRED;
+    count_uid(engine, claim->uid, 1);
+    owner_in_use(engine, owner);
+    owner_settle(engine, old);
+    if (heir)
+        owner_settle(engine, heir);
 }

@@ -1,6 +1,7 @@
 #include "engine/engine.h"
 #include "engine/guard.h"
 #include "engine/life.h"
+#include "engine/notice.h"
 #include "engine/reaper.h"
 #include "engine/reserved.h"
 #include "engine/vacate.h"
@@ -57,6 +58,7 @@ static int remove_name(Engine *engine, const Caller *caller, Node *dir, const ch
     if (claim) {
         if (engine->store.in_place)
             absent_note(&engine->absent, node_id(&engine->store, dir), name);
+        notice_claim(engine, NOTICE_RELEASED, claim);
         life_end(engine, claim);
         engine->stats.released++;
     } else if (node) {

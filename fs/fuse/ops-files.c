@@ -16,6 +16,8 @@ int request_open_flags(int flags)
 
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+    if (virtual_open(req, ino, fi))
+        return;
     Caller caller = request_caller(req);
     int r = engine_open(request_engine(req), &caller, ino, request_open_flags(fi->flags), &fi->fh);
     fi->keep_cache = request_server(req)->options.keep_cache;
@@ -24,6 +26,8 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+    if (virtual_release(req, ino, fi))
+        return;
     engine_close(request_engine(req), fi->fh);
     reply_error(req, 0);
 }
@@ -31,7 +35,7 @@ static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 static void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     int fd = engine_handle_fd(request_engine(req), fi->fh);
-    int r = fd < 0 ? fd : close(dup(fd)) == 0 ? 0 : -errno;
+    int r = virtual_node_is(ino) ? 0 : fd < 0 ? fd : close(dup(fd)) == 0 ? 0 : -errno;
     reply_error(req, r);
 }
 
@@ -53,6 +57,8 @@ static bool ends_at(int fd, off_t offset)
 static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
                     struct fuse_file_info *fi)
 {
+    if (virtual_read(req, ino, size, offset, fi))
+        return;
     int fd = engine_handle_fd(request_engine(req), fi->fh);
     if (fd < 0) {
         reply_error(req, fd);
@@ -91,6 +97,8 @@ static ssize_t write_data(int fd, const char *data, size_t size, off_t offset, b
 static void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t offset,
                      struct fuse_file_info *fi)
 {
+    if (virtual_write(req, ino, data, size, fi))
+        return;
     Caller caller = request_caller(req);
     int fd = fi->writepage ? engine_handle_fd(request_engine(req), fi->fh)
                            : engine_handle_fd_to_write(request_engine(req), &caller, fi->fh);

@@ -1,5 +1,7 @@
 #include "fuse/request.h"
 
+#include "base/clock.h"
+
 #include <linux/fuse.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -90,7 +92,7 @@ static void note_init(FuseServer *server, const char *request, size_t size)
     server->kernel_flags = in.flags;
 }
 
-static void serve(FuseServer *server, size_t size)
+static void serve_request(FuseServer *server, size_t size)
 {
     struct fuse_in_header head;
     memcpy(&head, server->buffer, sizeof head);
@@ -108,6 +110,15 @@ static void serve(FuseServer *server, size_t size)
     server->initializing = true;
     fuse_session_process_buf(server->session, &buf);
     server->initializing = false;
+}
+
+static void serve(FuseServer *server, size_t size)
+{
+    struct fuse_in_header head;
+    memcpy(&head, server->buffer, sizeof head);
+    int64_t begin = clock_boot_ns();
+    serve_request(server, size);
+    stats_request(&server->engine->requests, head.opcode, clock_boot_ns() - begin);
 }
 
 int fuse_server_run(FuseServer *server)
@@ -143,6 +154,26 @@ void fuse_server_tell_removed(FuseServer *server, uint64_t dir_id, uint64_t node
         fuse_lowlevel_notify_inval_entry(server->session, dir_id, name, strlen(name));
 }
 
+/* What the kernel's requests are called in the statistics. */
+static void name_requests(RequestStats *stats)
+{
+    static const char *const names[STATS_OPCODES] = {
+        [FUSE_LOOKUP] = "lookup",     [FUSE_FORGET] = "forget",
+        [FUSE_GETATTR] = "getattr",   [FUSE_SETATTR] = "setattr",
+        [FUSE_READLINK] = "readlink", [FUSE_SYMLINK] = "symlink",
+        [FUSE_MKNOD] = "mknod",       [FUSE_MKDIR] = "mkdir",
+        [FUSE_UNLINK] = "unlink",     [FUSE_RMDIR] = "rmdir",
+        [FUSE_RENAME2] = "rename",    [FUSE_LINK] = "link",
+        [FUSE_OPEN] = "open",         [FUSE_READ] = "read",
+        [FUSE_WRITE] = "write",       [FUSE_STATFS] = "statfs",
+        [FUSE_RELEASE] = "release",   [FUSE_FSYNC] = "fsync",
+        [FUSE_GETXATTR] = "getxattr", [FUSE_OPENDIR] = "opendir",
+        [FUSE_READDIR] = "readdir",   [FUSE_READDIRPLUS] = "readdirplus",
+        [FUSE_CREATE] = "create",     [FUSE_ACCESS] = "access",
+    };
+    memcpy(stats->names, names, sizeof stats->names);
+}
+
 static struct fuse_session *session_new(FuseServer *server)
 {
     struct fuse_lowlevel_ops ops = {.init = op_init};
@@ -151,6 +182,7 @@ static struct fuse_session *session_new(FuseServer *server)
     ops_add_files(&ops, server->options.flush);
     ops_add_directories(&ops);
     ops_add_xattrs(&ops);
+    virtual_add(&ops);
     char *argv[] = {"lockfs", "-d", NULL};
     struct fuse_args args = FUSE_ARGS_INIT(server->options.debug ? 2 : 1, argv);
     struct fuse_session *session = fuse_session_new(&args, &ops, sizeof ops, server);
@@ -163,6 +195,8 @@ int fuse_server_new(Engine *engine, int fd, const FuseServerOptions *options, Fu
     static const struct fuse_custom_io io = {.read = io_read, .writev = io_writev};
     FuseServer *server = g_new0(FuseServer, 1);
     server->engine = engine;
+    server->control = control_new(engine);
+    name_requests(&engine->requests);
     server->options = *options;
     server->fd = fd;
     server->buffer_size = BUFFER_SIZE;
@@ -181,6 +215,7 @@ int fuse_server_new(Engine *engine, int fd, const FuseServerOptions *options, Fu
 void fuse_server_free(FuseServer *server)
 {
     g_thread_pool_free(server->pool, FALSE, TRUE);
+    control_free(server->control);
     if (server->session)
         fuse_session_destroy(server->session);
     g_aligned_free(server->buffer);
