@@ -53,6 +53,9 @@ is $?, 0, 'lockfs --help ends well';
 my @options = options_of_help($help);
 cmp_ok scalar(@options), '>', 10, 'and lists options';
 
+is_deeply [ sort keys %{ { map { $_ => 1 } slurp("$root/docs/man/lockfs.8") =~ /\\-o (\w+)/g } } ], \@options,
+    'lockfs(8) has the options of --help, and no others';
+
 subtest 'every option is described' => sub {
     my @manuals = grep { -e } map {"$root/docs/$_.md"} qw(semantics operations);
     plan skip_all => 'needs docs/semantics.md or docs/operations.md' if !@manuals;
