@@ -83,9 +83,9 @@ typedef struct {
     pid_t pid;
     int32_t pidfd;
     int32_t cgroup_events; /* -1 unless the owner is a cgroup */
-    int32_t exec_watch;    /* tells whether it still runs what it ran; -1: compare exe_dev, exe_ino */
-    uint32_t asked;        /* the engine's: the operation in which it was last found alive */
-    uint32_t first_claim;  /* newest first */
+    int32_t exec_watch; /* tells whether it still runs what it ran; -1: compare exe_dev, exe_ino */
+    uint32_t asked;     /* the engine's: the operation in which it was last found alive */
+    uint32_t first_claim; /* newest first */
     uint32_t claims;
     uint32_t holds; /* claims that would pass to it, and requests under way */
     uint32_t pid_next;
@@ -104,18 +104,22 @@ typedef struct {
     Names *names; /* borrowed */
     Index by_key;
     Index by_pid;
-    GHashTable *by_dir; /* dir → first claim in it */
-    uint64_t last_token;
-    uint32_t held; /* HELD and LINGERING */
+    GHashTable *by_dir;   /* dir → first claim in it */
+    uint64_t *last_token; /* lies with the records */
+    uint32_t held;        /* HELD and LINGERING */
 } ClaimTable;
 
 /* Bytes of file that the records take. */
 #define CLAIM_TABLE_FILE_SPAN (2 * (1ULL << 40))
 
-/* Tokens start above first_token. The table must not move afterwards. 0 or negative errno. */
+/* Tokens start above first_token, and above those of a table that is taken up. The table must not
+ * move afterwards. 0 or negative errno. */
 int claim_table_init(ClaimTable *table, Names *names, int fd, uint64_t offset, uint32_t max,
                      uint64_t first_token);
 void claim_table_done(ClaimTable *table);
+
+/* Indexes and counts anew what a table that was taken up holds. */
+void claim_table_recover(ClaimTable *table);
 
 static inline Claim *claim_at(const ClaimTable *table, uint32_t index)
 {

@@ -43,7 +43,7 @@ static bool start_engine(Lockfs *lockfs)
     int r =
         engine_init(&lockfs->engine, fd_take(&lockfs->source.root),
                     lockfs->options->in_place || !lockfs->options->source, &lockfs->options->engine,
-                    lockfs->options->rules, lockfs->proc, lockfs->helpers);
+                    lockfs->options->rules, lockfs->proc, lockfs->helpers, -1);
     if (r < 0)
         log_error("cannot start: %s", strerror(-r));
     return r == 0;

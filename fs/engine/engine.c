@@ -1,6 +1,7 @@
 #include "engine/engine.h"
 
 #include "base/clock.h"
+#include "base/crash-point.h"
 #include "base/fd.h"
 #include "engine/life.h"
 #include "engine/owner.h"
@@ -29,28 +30,48 @@ static int thread_groups(const void *proc, pid_t tid, gid_t *groups, int max)
     return proc_groups(proc, tid, groups, max);
 }
 
-static int init_tables(Engine *engine, int root_fd, bool in_place)
+/* The journal is first in the file. */
+#define NAMES_AT (1ULL << 32)
+#define STORE_AT (NAMES_AT + NAMES_FILE_SPAN)
+#define CLAIMS_AT (STORE_AT + STORE_FILE_SPAN)
+
+static void keep_in_journal(Engine *engine)
 {
-    AUTO_FD int file = slot_file_new("lockfs");
+    for (unsigned c = 0; c < NAMES_CLASSES; c++)
+        journal_add(&engine->journal, &engine->names.classes[c]);
+    journal_add(&engine->journal, &engine->store.nodes);
+    journal_add(&engine->journal, &engine->store.handles);
+    journal_add(&engine->journal, &engine->claims.claims);
+    journal_add(&engine->journal, &engine->claims.owners);
+    engine->store.journal = &engine->journal;
+}
+
+static int init_tables(Engine *engine, int root_fd, bool in_place, int given)
+{
+    AUTO_FD int file = given >= 0 ? given : slot_file_new("lockfs");
     if (file < 0)
         return file;
     uint32_t locks = engine->options.max_locks;
     uint32_t claims =
         locks > (UINT32_MAX >> 3) ? UINT32_MAX >> 2 : locks * CLAIMS_PER_LOCK + CLAIMS_SPARE;
-    int r = names_init(&engine->names, file, 0, MAX_NODES);
+    int r = journal_init(&engine->journal, file, 0);
     if (r == 0)
-        r = store_init(&engine->store, root_fd, in_place, &engine->names, file, NAMES_FILE_SPAN,
-                       MAX_NODES, fd_raise_limit());
+        r = names_init(&engine->names, file, NAMES_AT, MAX_NODES);
     if (r == 0)
-        r = claim_table_init(&engine->claims, &engine->names, file,
-                             NAMES_FILE_SPAN + STORE_FILE_SPAN, claims, first_token());
+        r = store_init(&engine->store, root_fd, in_place, &engine->names, file, STORE_AT, MAX_NODES,
+                       fd_raise_limit());
     if (r == 0)
-        engine->file = fd_take(&file);
-    return r;
+        r = claim_table_init(&engine->claims, &engine->names, file, CLAIMS_AT, claims,
+                             first_token());
+    if (r < 0)
+        return r;
+    keep_in_journal(engine);
+    engine->file = fd_take(&file);
+    return 0;
 }
 
 int engine_init(Engine *engine, int root_fd, bool in_place, const EngineOptions *options,
-                RuleSet *rules, const Proc *proc, const HelperList *helpers)
+                RuleSet *rules, const Proc *proc, const HelperList *helpers, int file)
 {
     *engine = (Engine){
         .options = *options,
@@ -65,19 +86,49 @@ int engine_init(Engine *engine, int root_fd, bool in_place, const EngineOptions 
     pthread_mutex_init(&engine->lock, NULL);
     creds_init(&engine->serving_creds, thread_groups, proc);
     engine->store.creds = &engine->serving_creds;
-    int r = init_tables(engine, root_fd, in_place);
+    int r = init_tables(engine, root_fd, in_place, file);
     return r < 0 ? r : reaper_new(engine);
 }
 
-void engine_lock(Engine *engine)
+static void count_operation(Engine *engine)
 {
-    pthread_mutex_lock(&engine->lock);
     if (++engine->operation == 0)
         engine->operation = 1;
 }
 
+void engine_lock(Engine *engine)
+{
+    if (!engine_in_request(engine)) {
+        pthread_mutex_lock(&engine->lock);
+        journal_begin(&engine->journal, JOURNAL_BACKGROUND, 0);
+    }
+    count_operation(engine);
+}
+
 void engine_unlock(Engine *engine)
 {
+    if (engine_in_request(engine))
+        return;
+    journal_end(&engine->journal);
+    pthread_mutex_unlock(&engine->lock);
+}
+
+void engine_request_begin(Engine *engine, uint64_t unique, bool again)
+{
+    pthread_mutex_lock(&engine->lock);
+    __atomic_store_n(&engine->request_thread, (uintptr_t)pthread_self(), __ATOMIC_RELAXED);
+    count_operation(engine);
+    if (again)
+        journal_resume(&engine->journal);
+    else
+        journal_begin(&engine->journal, JOURNAL_SERVING, unique);
+    CRASH_POINT("request-begun");
+}
+
+void engine_request_end(Engine *engine)
+{
+    journal_end(&engine->journal);
+    __atomic_store_n(&engine->request_thread, 0, __ATOMIC_RELAXED);
     pthread_mutex_unlock(&engine->lock);
 }
 
@@ -97,13 +148,13 @@ void engine_stop(Engine *engine)
 /* From the newest on, so what was made inside a claimed directory goes before the directory. */
 void engine_clear_dead(Engine *engine)
 {
-    pthread_mutex_lock(&engine->lock);
     for (uint32_t i = engine->claims.claims.used; i > 0; i--) {
+        engine_lock(engine);
         Claim *claim = life_current(engine, slot_find(&engine->claims.claims, i));
         if (claim && claim->state == CLAIM_DEAD && vacate_claim(engine, claim) == 0)
             life_end(engine, claim);
+        engine_unlock(engine);
     }
-    pthread_mutex_unlock(&engine->lock);
 }
 
 static void close_owners(Engine *engine)
@@ -123,6 +174,7 @@ void engine_done(Engine *engine)
     trash_free(engine);
     close_owners(engine);
     reaper_free(engine);
+    journal_done(&engine->journal);
     claim_table_done(&engine->claims);
     store_done(&engine->store);
     names_done(&engine->names);

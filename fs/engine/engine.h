@@ -12,6 +12,7 @@
 #ifndef LOCKFS_ENGINE_ENGINE_H
 #define LOCKFS_ENGINE_ENGINE_H
 
+#include "base/journal.h"
 #include "base/log.h"
 #include "claims/claim-table.h"
 #include "engine/absent.h"
@@ -52,6 +53,8 @@ typedef struct Trash Trash;
 
 typedef struct {
     pthread_mutex_t lock; /* guards all that follows */
+    Journal journal;
+    uintptr_t request_thread; /* that holds the lock for a whole request; 0: none */
     EngineOptions options;
     EngineHooks hooks;
     const Proc *proc;          /* borrowed */
@@ -68,7 +71,8 @@ typedef struct {
     pid_t reaper_tid;
     Trash *trash;
     EngineStats stats;
-    int file; /* what the tables live in */
+    int file;       /* what the tables live in */
+    bool recovered; /* the tables were those of a process that died */
     uint32_t idle_first, idle_last,
         idle_count; /* owners without claims, most recently used first */
     LogLimit refusals;
@@ -86,14 +90,31 @@ typedef struct {
     uint64_t fh; /* creates of files */
 } Entry;
 
-/* root_fd is consumed; rules gets a reference of its own. 0 or negative errno. */
+/* Bytes from the beginning of the state file that are the engine's. */
+#define ENGINE_FILE_SPAN (1ULL << 46)
+
+/* root_fd is consumed; rules gets a reference of its own. `file` holds the tables, new or those of
+ * a process that served this mount before, and is consumed; -1: memory of this process. 0 or
+ * negative errno; -EPROTO: the tables in the file are none of ours. */
 int engine_init(Engine *engine, int root_fd, bool in_place, const EngineOptions *options,
-                RuleSet *rules, const Proc *proc, const HelperList *helpers);
+                RuleSet *rules, const Proc *proc, const HelperList *helpers, int file);
 void engine_done(Engine *engine);
 
 /* Begin and end an operation of the serving thread; for the engine's own files. */
 void engine_lock(Engine *engine);
 void engine_unlock(Engine *engine);
+
+/* Around all that one request does, its answer included: see journal.h. The calls between them take
+ * the lock no more. `unique` is the kernel's number for it. `again`: it was begun by a process that
+ * died, and goes on from there. */
+void engine_request_begin(Engine *engine, uint64_t unique, bool again);
+void engine_request_end(Engine *engine);
+
+/* Is this the thread that is serving a request? */
+static inline bool engine_in_request(const Engine *engine)
+{
+    return __atomic_load_n(&engine->request_thread, __ATOMIC_RELAXED) == (uintptr_t)pthread_self();
+}
 
 /* Starts the reaper. Hooks are called from its thread. */
 int engine_start(Engine *engine, const EngineHooks *hooks);

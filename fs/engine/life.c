@@ -1,5 +1,6 @@
 #include "engine/life.h"
 
+#include "base/crash-point.h"
 #include "engine/owner.h"
 #include "engine/reaper.h"
 
@@ -39,9 +40,10 @@ static Claim *living_below(Engine *engine, const Node *node)
     if (!node_is_dir(node) || node->claims_below == 0)
         return NULL;
     for (uint32_t i = 1; i <= table->claims.used; i++) {
-        Claim *claim = slot_find(&table->claims, i);
-        if (!claim || claim->state != CLAIM_HELD)
+        const Claim *seen = slot_peek(&table->claims, i);
+        if (!slot_is_used(&table->claims, i) || seen->state != CLAIM_HELD)
             continue;
+        Claim *claim = claim_at(table, i);
         if (!node_is_below(&engine->store, node_at(&engine->store, claim->dir), node))
             continue;
         if (!life_owner_is_dead(engine, owner_at(table, claim->owner)) ||
@@ -141,6 +143,13 @@ static void count_uid(Engine *engine, uid_t uid, int by)
         g_hash_table_remove(engine->per_uid, key);
 }
 
+void life_recover(Engine *engine, Claim *claim)
+{
+    node_pin(node_at(&engine->store, claim->dir));
+    node_pin(node_at(&engine->store, claim->node));
+    count_uid(engine, claim->uid, 1);
+}
+
 uint32_t life_held_by_uid(const Engine *engine, uid_t uid)
 {
     return GPOINTER_TO_UINT(g_hash_table_lookup(engine->per_uid, GUINT_TO_POINTER(uid)));
@@ -155,6 +164,7 @@ void life_begin(Engine *engine, Claim *claim, Owner *owner, Owner *heir)
     claim->uid = owner->uid;
     join_node(engine, claim, node);
     node_pin(dir);
+    CRASH_POINT("claim-joined");
     count_below(engine, dir, 1);
     count_uid(engine, claim->uid, 1);
     claim_table_add(&engine->claims, claim, owner, heir);
@@ -186,8 +196,10 @@ void life_end(Engine *engine, Claim *claim)
     count_uid(engine, claim->uid, -1);
     count_below(engine, dir, -1);
     leave_node(engine, claim);
+    CRASH_POINT("claim-left");
     claim_table_remove(&engine->claims, claim);
     owner_settle(engine, owner);
+    CRASH_POINT("owner-settled");
     if (heir)
         owner_settle(engine, heir);
     release_lingerers(engine, dir);
@@ -208,6 +220,7 @@ bool life_move(Engine *engine, Claim *claim, Node *dir, const char *name)
 {
     Node *old = node_at(&engine->store, claim->dir);
     node_pin(old);
+    CRASH_POINT("claim-to-move");
     bool moved = claim_table_move(&engine->claims, claim, node_index(&engine->store, dir), name);
     if (moved) {
         node_pin(dir);

@@ -38,6 +38,9 @@ bool life_move(Engine *engine, Claim *claim, Node *dir, const char *name);
 /* A directory with `count` claims in it went from one parent to another. */
 void life_carry(Engine *engine, uint32_t count, Node *from, Node *to);
 
+/* Counts again, in a table taken up from a process that died. */
+void life_recover(Engine *engine, Claim *claim);
+
 uint32_t life_held_by_uid(const Engine *engine, uid_t uid);
 
 #endif

@@ -1,6 +1,6 @@
 #include "engine/owner.h"
 
-#include "base/fd.h"
+#include "base/crash-point.h"
 #include "base/log.h"
 #include "engine/life.h"
 #include "engine/reaper.h"
@@ -54,15 +54,15 @@ void owner_in_use(Engine *engine, Owner *owner)
 static void close_exec_watch(Engine *engine, Owner *owner)
 {
     engine->exec_watches -= owner->exec_watch >= 0;
-    owner->exec_watch = fd_close(owner->exec_watch);
+    owner->exec_watch = journal_close(&engine->journal, owner->exec_watch);
 }
 
 void owner_close(Engine *engine, Owner *owner)
 {
     reaper_unwatch(engine, owner);
     close_exec_watch(engine, owner);
-    owner->pidfd = fd_close(owner->pidfd);
-    owner->cgroup_events = fd_close(owner->cgroup_events);
+    owner->pidfd = journal_close(&engine->journal, owner->pidfd);
+    owner->cgroup_events = journal_close(&engine->journal, owner->cgroup_events);
 }
 
 void owner_discard(Engine *engine, Owner *owner)
@@ -181,6 +181,7 @@ static Owner *owner_obtain(Engine *engine, Pidref *ref, OwnerScope scope, int *c
     ref->fd = -1;
     if (cgroup_events)
         *cgroup_events = -1;
+    CRASH_POINT("owner-added");
     if (reaper_watch(engine, owner) < 0) {
         owner_discard(engine, owner);
         return NULL;
@@ -310,4 +311,15 @@ bool owner_is_family(Engine *engine, const Caller *caller, const Claim *claim)
     if (is_family_of(engine, pid, owner))
         return true;
     return claim->heir && is_family_of(engine, pid, owner_at(&engine->claims, claim->heir));
+}
+
+void owner_recover(Engine *engine, Owner *owner)
+{
+    engine->exec_watches += owner->exec_watch >= 0;
+    if (owner->pidfd >= 0 && reaper_watch(engine, owner) < 0)
+        log_warning("cannot watch pid %d for its death: its locks go when somebody looks",
+                    owner->pid);
+    if (owner->dead && owner->claims)
+        reaper_look_again(engine, owner_index(&engine->claims, owner));
+    owner_settle(engine, owner);
 }

@@ -1,6 +1,7 @@
 #include "store/source.h"
 
 #include "base/fd.h"
+#include "store/act.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -182,6 +183,11 @@ ssize_t source_listxattr(Store *store, const Caller *caller, Node *node, char *l
     return r < 0 ? r : n;
 }
 
+static bool xattr_exists(const char *path, const char *name, bool follow)
+{
+    return (follow ? getxattr(path, name, NULL, 0) : lgetxattr(path, name, NULL, 0)) >= 0;
+}
+
 int source_setxattr(Store *store, const Caller *caller, Node *node, const char *name,
                     const void *value, size_t size, int flags)
 {
@@ -191,10 +197,12 @@ int source_setxattr(Store *store, const Caller *caller, Node *node, const char *
     int r = xattr_path(store, node, path, &own, &follow);
     if (r < 0)
         return r;
+    if (act_begin_xattr(store, node, name, xattr_exists(path, name, follow), &r, &flags))
+        return r;
     AS_CALLER(store->creds, caller, r,
               follow ? setxattr(path, name, value, size, flags)
                      : lsetxattr(path, name, value, size, flags));
-    return r;
+    return act_done(store, r);
 }
 
 int source_removexattr(Store *store, const Caller *caller, Node *node, const char *name)
@@ -205,6 +213,8 @@ int source_removexattr(Store *store, const Caller *caller, Node *node, const cha
     int r = xattr_path(store, node, path, &own, &follow);
     if (r < 0)
         return r;
+    if (act_begin_xattr(store, node, name, xattr_exists(path, name, follow), &r, NULL))
+        return r;
     AS_CALLER(store->creds, caller, r, follow ? removexattr(path, name) : lremovexattr(path, name));
-    return r;
+    return act_done(store, r);
 }

@@ -1,6 +1,7 @@
 #include "store/source.h"
 
 #include "base/fd.h"
+#include "store/act.h"
 
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -10,10 +11,12 @@
 
 int source_stat_at(Store *store, Node *dir, const char *name, struct stat *st)
 {
-    int fd = reach_dir(store, dir);
+    int fd = reach_dir(store, dir), r;
     if (fd < 0)
         return fd;
     creds_as_daemon(store->creds);
+    if (store->replaying && act_view(store, dir, name, st, &r))
+        return r;
     return fstatat(fd, name, st, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : -errno;
 }
 
@@ -28,9 +31,11 @@ int source_mkdir(Store *store, const Caller *caller, Node *dir, const char *name
     int fd = reach_dir(store, dir), r;
     if (fd < 0)
         return fd;
+    if (act_begin(store, ACT_OP_MKDIR, dir, name, &r))
+        return r;
     creds_set_umask(store->creds, caller->umask);
     AS_CALLER(store->creds, caller, r, mkdirat(fd, name, mode));
-    return r;
+    return act_done(store, r);
 }
 
 int source_mknod(Store *store, const Caller *caller, Node *dir, const char *name, mode_t mode,
@@ -39,10 +44,12 @@ int source_mknod(Store *store, const Caller *caller, Node *dir, const char *name
     int fd = reach_dir(store, dir), r;
     if (fd < 0)
         return fd;
+    if (act_begin(store, ACT_OP_MKNOD, dir, name, &r))
+        return r;
     creds_set_umask(store->creds, caller->umask);
     AS_CALLER_WITH_GROUPS(store->creds, caller, needs_groups(mode), r,
                           mknodat(fd, name, mode, rdev));
-    return r;
+    return act_done(store, r);
 }
 
 int source_symlink(Store *store, const Caller *caller, const char *target, Node *dir,
@@ -51,8 +58,10 @@ int source_symlink(Store *store, const Caller *caller, const char *target, Node 
     int fd = reach_dir(store, dir), r;
     if (fd < 0)
         return fd;
+    if (act_begin(store, ACT_OP_SYMLINK, dir, name, &r))
+        return r;
     AS_CALLER(store->creds, caller, r, symlinkat(target, fd, name));
-    return r;
+    return act_done(store, r);
 }
 
 /* A node that has lost its name is linked through its descriptor (O_TMPFILE and then linkat). */
@@ -73,10 +82,12 @@ int source_link(Store *store, const Caller *caller, Node *node, Node *dir, const
     if (r < 0 || (r = reach_place(store, node, &from)) < 0)
         return r;
     int fd = reach_dir(store, dir);
+    if (act_begin(store, ACT_OP_LINK, dir, name, &r))
+        return r;
     if (from.name[0] == '\0')
-        return link_descriptor(store, caller, from.fd, fd, name);
+        return act_done(store, link_descriptor(store, caller, from.fd, fd, name));
     AS_CALLER(store->creds, caller, r, linkat(from.fd, from.name, fd, name, 0));
-    return r;
+    return act_done(store, r);
 }
 
 int source_create(Store *store, const Caller *caller, Node *dir, const char *name, int flags,
@@ -85,6 +96,8 @@ int source_create(Store *store, const Caller *caller, Node *dir, const char *nam
     int dir_fd = store_has_room(store) ? reach_dir(store, dir) : -EMFILE, r, fd = -1;
     if (dir_fd < 0)
         return dir_fd;
+    if (act_begin(store, ACT_OP_CREATE, dir, name, &r))
+        return r;
     creds_set_umask(store->creds, caller->umask);
     for (int tries = 0; tries < 2; tries++) {
         AS_CALLER_WITH_GROUPS(
@@ -94,9 +107,9 @@ int source_create(Store *store, const Caller *caller, Node *dir, const char *nam
             break;
         dir_fd = reach_dir(store, dir);
         if (dir_fd < 0)
-            return dir_fd;
+            return act_done(store, dir_fd);
     }
-    return r < 0 ? r : fd;
+    return act_done(store, r < 0 ? r : fd);
 }
 
 int source_tmpfile(Store *store, const Caller *caller, Node *dir, int flags, mode_t mode)
@@ -116,8 +129,10 @@ int source_remove(Store *store, const Caller *caller, Node *dir, const char *nam
     int fd = reach_dir(store, dir), r;
     if (fd < 0)
         return fd;
+    if (act_begin(store, is_dir ? ACT_OP_RMDIR : ACT_OP_UNLINK, dir, name, &r))
+        return r;
     AS_CALLER(store->creds, caller, r, unlinkat(fd, name, is_dir ? AT_REMOVEDIR : 0));
-    return r;
+    return act_done(store, r);
 }
 
 int source_rename(Store *store, const Caller *caller, Node *dir, const char *name, Node *new_dir,
@@ -128,7 +143,9 @@ int source_rename(Store *store, const Caller *caller, Node *dir, const char *nam
     int r = reach_dirs(store, dirs, fds);
     if (r < 0)
         return r;
+    if (act_begin_rename(store, dir, name, new_dir, new_name, flags, &r))
+        return r;
     AS_CALLER(store->creds, caller, r,
               (int)syscall(SYS_renameat2, fds[0], name, fds[1], new_name, flags));
-    return r;
+    return act_done(store, r);
 }
