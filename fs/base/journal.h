@@ -73,6 +73,7 @@ typedef struct {
     uint32_t reply_size; /* 0: none kept */
     uint32_t tries;      /* deaths in the request tried_unique */
     uint64_t tried_unique;
+    uint64_t counters[16]; /* the user's statistics */
     JournalAct acts[2];
 } JournalShared;
 

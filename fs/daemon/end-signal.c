@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* Interrupts the server's read; does nothing by itself. */
 #define WAKE_SIGNAL SIGUSR2
@@ -17,7 +19,8 @@ struct EndSignal {
     Engine *engine;
     FuseServer *server;
     const Options *options;
-    pthread_t thread, serving;
+    pthread_t thread;
+    pid_t serving; /* by number: the C library does not know a cloned process's first thread */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool returned; /* lock */
@@ -56,7 +59,7 @@ static void stop_server(EndSignal *end)
     fuse_server_end(end->server);
     pthread_mutex_lock(&end->lock);
     while (!end->returned) {
-        pthread_kill(end->serving, WAKE_SIGNAL);
+        syscall(SYS_tgkill, getpid(), end->serving, WAKE_SIGNAL);
         struct timespec until = in_a_moment();
         pthread_cond_timedwait(&end->changed, &end->lock, &until);
     }
@@ -91,7 +94,7 @@ int end_signal_new(Engine *engine, FuseServer *server, const Options *options, E
     end->engine = engine;
     end->server = server;
     end->options = options;
-    end->serving = pthread_self();
+    end->serving = (pid_t)syscall(SYS_gettid);
     pthread_mutex_init(&end->lock, NULL);
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);

@@ -1,16 +1,26 @@
 #include "daemon/serve.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "daemon/background.h"
 #include "daemon/end-signal.h"
+#include "daemon/keeper.h"
 #include "daemon/mount.h"
 #include "daemon/through-mount.h"
+#include "engine/recover.h"
 #include "fuse/server.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
+
+/* Without progress for so long, a worker is replaced. */
+#define HANG_SECONDS 10
 
 /* All that belongs to one mount. */
 typedef struct {
@@ -22,6 +32,8 @@ typedef struct {
     FuseServer *server;
     ThroughMount through;
     int fd;
+    int state;                    /* the file; taken by the engine */
+    const JournalShared *watched; /* what the keeper sees of the worker's progress */
 } Lockfs;
 
 static bool open_proc(Lockfs *lockfs)
@@ -39,11 +51,10 @@ static bool open_proc(Lockfs *lockfs)
 
 static bool start_engine(Lockfs *lockfs)
 {
-    lockfs->helpers = helper_list_new_shipped();
-    int r =
-        engine_init(&lockfs->engine, fd_take(&lockfs->source.root),
-                    lockfs->options->in_place || !lockfs->options->source, &lockfs->options->engine,
-                    lockfs->options->rules, lockfs->proc, lockfs->helpers, -1);
+    const Options *options = lockfs->options;
+    int r = engine_init(&lockfs->engine, fd_take(&lockfs->source.root),
+                        options->in_place || !options->source, &options->engine, options->rules,
+                        lockfs->proc, lockfs->helpers, fd_take(&lockfs->state));
     if (r < 0)
         log_error("cannot start: %s", strerror(-r));
     return r == 0;
@@ -83,6 +94,32 @@ static void note_device(Lockfs *lockfs)
         lockfs->through.dev = makedev(stx.stx_dev_major, stx.stx_dev_minor);
 }
 
+static bool is_not_leftover(void *ctx, int fd)
+{
+    const KeeperStart *start = ctx;
+    for (guint i = 0; i < start->leftovers->len; i++)
+        if (g_array_index(start->leftovers, int, i) == fd)
+            return false;
+    return true;
+}
+
+static bool take_over(Lockfs *lockfs, const KeeperStart *start)
+{
+    EngineRecovery recovery;
+    FuseTakeover takeover;
+    if (engine_recover(&lockfs->engine, is_not_leftover, (void *)start, &recovery) < 0)
+        return false;
+    if (!start_server(lockfs))
+        return false;
+    fuse_server_take_over(lockfs->server, recovery.phase, &takeover);
+    log_info("%s: another worker took over (%s): %.1f ms, %u claims and %u open files carried "
+             "over, %u requests run again%s",
+             lockfs->options->mountpoint, start->cause,
+             (double)(clock_boot_ns() - start->died_ns) / (double)CLOCK_NS_PER_MS, recovery.claims,
+             recovery.handles, takeover.again, takeover.resent ? ", the kernel resends" : "");
+    return true;
+}
+
 static int run(Lockfs *lockfs, EndSignal *end)
 {
     EngineHooks hooks = {remove_through_mount, tell_removed, lockfs};
@@ -102,38 +139,97 @@ static int run(Lockfs *lockfs, EndSignal *end)
     return r < 0;
 }
 
-static int serve_attached(Lockfs *lockfs, int notify)
+/* In the worker. */
+static int serve(void *ctx, const KeeperStart *start)
 {
+    Lockfs *lockfs = ctx;
     EndSignal *end = NULL;
-    lockfs->through.mountpoint = lockfs->options->mountpoint;
-    note_device(lockfs);
-    if (!start_server(lockfs) ||
-        end_signal_new(&lockfs->engine, lockfs->server, lockfs->options, &end) < 0) {
+    bool ready =
+        start_engine(lockfs) && (start->number ? take_over(lockfs, start) : start_server(lockfs));
+    if (!ready || end_signal_new(&lockfs->engine, lockfs->server, lockfs->options, &end) < 0) {
         mount_detach(lockfs->options);
         return 1;
     }
-    if (notify >= 0)
-        background_ready(notify);
     int status = run(lockfs, end);
     fuse_server_free(lockfs->server);
+    engine_done(&lockfs->engine);
     return status;
+}
+
+/* In the keeper, from the state that both have mapped. */
+static bool is_stuck(void *ctx, uint64_t *seen)
+{
+    const Lockfs *lockfs = ctx;
+    const JournalShared *shared = lockfs->watched;
+    uint64_t stamp = __atomic_load_n(&shared->stamp, __ATOMIC_RELAXED);
+    bool moved = stamp != *seen;
+    *seen = stamp;
+    struct pollfd waiting = {.fd = lockfs->fd, .events = POLLIN};
+    bool at_work = __atomic_load_n(&shared->phase, __ATOMIC_RELAXED) != JOURNAL_IDLE;
+    return !moved && (at_work || (poll(&waiting, 1, 0) == 1 && waiting.revents & POLLIN));
+}
+
+static unsigned hang_limit(void)
+{
+    const char *text = getenv("LOCKFS_HANG_SECONDS");
+    int seconds = text ? atoi(text) : 0;
+    return seconds > 0 ? (unsigned)seconds : HANG_SECONDS;
+}
+
+static int serve_by_workers(Lockfs *lockfs)
+{
+    Keeper keeper = {.run = serve,
+                     .is_stuck = is_stuck,
+                     .ctx = lockfs,
+                     .own = keeper_descriptors(),
+                     .hang_limit = hang_limit()};
+    int status = keeper_run(&keeper);
+    g_array_free(keeper.own, TRUE);
+    return status;
+}
+
+static int serve_attached(Lockfs *lockfs, int notify)
+{
+    lockfs->through.mountpoint = lockfs->options->mountpoint;
+    note_device(lockfs);
+    if (notify >= 0)
+        background_ready(notify);
+    /* One process for all, for tools that cannot follow a worker. */
+    if (g_strcmp0(getenv("LOCKFS_WORKER"), "inline") == 0)
+        return serve(lockfs, &(KeeperStart){0});
+    return serve_by_workers(lockfs);
+}
+
+static bool open_state(Lockfs *lockfs)
+{
+    lockfs->state = slot_file_new("lockfs");
+    void *watched =
+        lockfs->state < 0 || ftruncate(lockfs->state, sizeof(JournalShared)) != 0
+            ? MAP_FAILED
+            : mmap(NULL, sizeof(JournalShared), PROT_READ, MAP_SHARED, lockfs->state, 0);
+    if (watched == MAP_FAILED) {
+        log_error("cannot start: no memory for the state: %s", strerror(errno));
+        return false;
+    }
+    lockfs->watched = watched;
+    return true;
 }
 
 int serve_mount(const Options *options)
 {
-    Lockfs lockfs = {.options = options, .fd = -1, .source = {.root = -1, .lock = -1}};
+    Lockfs lockfs = {.options = options, .fd = -1, .state = -1, .source = {.root = -1, .lock = -1}};
     int status = 1;
     if (options->debug)
         log_set_level(LOG_LEVEL_DEBUG);
     if (!mount_open_source(options, &lockfs.source) || !open_proc(&lockfs))
         return status;
     int notify = options->foreground ? -1 : background_start();
-    if (start_engine(&lockfs)) {
+    lockfs.helpers = helper_list_new_shipped();
+    if (open_state(&lockfs)) {
         end_signal_hold();
         lockfs.fd = mount_attach(options);
         if (lockfs.fd >= 0)
             status = serve_attached(&lockfs, notify);
-        engine_done(&lockfs.engine);
     }
     fd_close(lockfs.fd);
     helper_list_free(lockfs.helpers);

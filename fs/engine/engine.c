@@ -9,6 +9,8 @@
 #include "engine/trash.h"
 #include "engine/vacate.h"
 
+#include <string.h>
+
 /* Windows of address space, not memory: what the kernel may refer to at once. */
 #define MAX_NODES (1U << 25)
 
@@ -90,6 +92,13 @@ int engine_init(Engine *engine, int root_fd, bool in_place, const EngineOptions 
     return r < 0 ? r : reaper_new(engine);
 }
 
+/* What was counted survives as well. */
+static void save_counters(Engine *engine)
+{
+    G_STATIC_ASSERT(sizeof engine->stats <= sizeof engine->journal.shared->counters);
+    memcpy(engine->journal.shared->counters, &engine->stats, sizeof engine->stats);
+}
+
 static void count_operation(Engine *engine)
 {
     if (++engine->operation == 0)
@@ -109,6 +118,7 @@ void engine_unlock(Engine *engine)
 {
     if (engine_in_request(engine))
         return;
+    save_counters(engine);
     journal_end(&engine->journal);
     pthread_mutex_unlock(&engine->lock);
 }
@@ -127,6 +137,7 @@ void engine_request_begin(Engine *engine, uint64_t unique, bool again)
 
 void engine_request_end(Engine *engine)
 {
+    save_counters(engine);
     journal_end(&engine->journal);
     __atomic_store_n(&engine->request_thread, 0, __ATOMIC_RELAXED);
     pthread_mutex_unlock(&engine->lock);

@@ -90,8 +90,9 @@ typedef struct {
     uint64_t fh; /* creates of files */
 } Entry;
 
-/* Bytes from the beginning of the state file that are the engine's. */
-#define ENGINE_FILE_SPAN (1ULL << 46)
+/* Where in the file others may keep what is theirs. */
+#define ENGINE_SERVER_AT (2ULL << 30)
+#define ENGINE_HEADER_AT (3ULL << 30)
 
 /* root_fd is consumed; rules gets a reference of its own. `file` holds the tables, new or those of
  * a process that served this mount before, and is consumed; -1: memory of this process. 0 or

@@ -8,6 +8,7 @@
 
 #include <dirent.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct {
     GHashTable *named; /* descriptors */
@@ -106,6 +107,7 @@ int engine_recover(Engine *engine, bool (*keep)(void *ctx, int fd), void *ctx,
         log_error("the state of this mount is damaged: %s", problem);
         return -EPROTO;
     }
+    memcpy(&engine->stats, engine->journal.shared->counters, sizeof engine->stats);
     store_recover(&engine->store);
     recover_claims(engine);
     store_settle_all(&engine->store);

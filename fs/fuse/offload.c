@@ -1,16 +1,31 @@
+#include "base/crash-point.h"
 #include "fuse/request.h"
 
 void offload(fuse_req_t req, const OffloadJob *job)
 {
-    OffloadJob *copy = g_memdup2(job, sizeof *job);
-    copy->req = req;
-    if (!g_thread_pool_push(request_server(req)->pool, copy, NULL))
+    FuseServer *server = request_server(req);
+    OffloadJob *own = g_memdup2(job, sizeof *job);
+    own->req = req;
+    int copy = server->inline_jobs ? -1 : request_store_copy(server->requests);
+    if (copy < 0) {
+        own->run(own);
+        g_free(own);
+        return;
+    }
+    own->copy = (unsigned)copy;
+    CRASH_POINT("offloaded");
+    if (!g_thread_pool_push(server->pool, own, NULL))
         log_warning("cannot start another thread for slow requests: they wait for one another");
 }
 
 void offload_run(gpointer data, gpointer user)
 {
     OffloadJob *job = data;
+    FuseServer *server = user;
+    unsigned copy = job->copy;
+    CRASH_POINT("offload-running");
     job->run(job);
+    CRASH_POINT("offload-answered");
+    request_store_drop(server->requests, copy);
     g_free(job);
 }

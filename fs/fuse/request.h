@@ -4,6 +4,7 @@
 
 #define FUSE_USE_VERSION 312
 
+#include "fuse/request-store.h"
 #include "fuse/server.h"
 
 #include <fuse_lowlevel.h>
@@ -13,16 +14,17 @@ struct FuseServer {
     FuseServerOptions options;
     struct fuse_session *session;
     int fd;
-    char *buffer;
+    RequestStore *requests;
+    char *buffer; /* the request being served; in the state file */
     size_t buffer_size;
-    char *io; /* for replies with data, of the serving thread */
+    bool inline_jobs; /* nothing goes to the pool: the answer is wanted before the next step */
+    bool swallow;     /* answers are not for the kernel, which has them already */
+    char *io;         /* for replies with data, of the serving thread */
     GThreadPool *pool;
     uint32_t kernel_flags; /* what INIT offered */
     bool initializing;     /* the request being served is INIT */
     volatile bool ending;
 };
-
-#define REQUEST_IO_SIZE (1024 * 1024)
 
 static inline FuseServer *request_server(fuse_req_t req)
 {
@@ -59,6 +61,12 @@ void reply_xattr(fuse_req_t req, ssize_t n, const char *data, size_t size);
 void reply_offset(fuse_req_t req, off_t offset);
 void reply_none(fuse_req_t req);
 
+/* Keeps the answer if it is that of the request being served, and sends it. */
+ssize_t request_send(FuseServer *server, struct iovec *iov, int count);
+
+/* Serves what is in the buffer. again: see engine_request_begin(). */
+void request_serve(FuseServer *server, size_t size, bool again);
+
 struct fuse_entry_param reply_param(const Entry *entry);
 
 /* --- the pool --- */
@@ -73,6 +81,7 @@ struct OffloadJob {
     off_t offset, offset_out;
     size_t size;
     int mode;
+    unsigned copy; /* of the request, in the state file */
 };
 
 /* Copies the job. */
