@@ -14,7 +14,7 @@ static const struct {
 
 bool duration_parse(const char *text, int64_t *ns)
 {
-    int64_t number = 0;
+    int64_t number = 0, span;
     const char *at = text;
     for (; *at >= '0' && *at <= '9'; at++) {
         if (__builtin_mul_overflow(number, 10, &number) ||
@@ -24,7 +24,11 @@ bool duration_parse(const char *text, int64_t *ns)
     if (at == text)
         return false;
     for (unsigned i = 0; i < sizeof units / sizeof units[0]; i++)
-        if (strcmp(at, units[i].suffix) == 0)
-            return !__builtin_mul_overflow(number, units[i].ns, ns);
+        if (strcmp(at, units[i].suffix) == 0) {
+            if (__builtin_mul_overflow(number, units[i].ns, &span))
+                return false;
+            *ns = span;
+            return true;
+        }
     return false;
 }

@@ -12,25 +12,26 @@
 #define LINE_MAX_BYTES 2048
 #define BURST 5
 
-/* The one piece of process-wide state: a log is the process's, like its standard error. */
-static LogTarget log_target = LOG_TO_STDERR;
-static LogLevel log_max = LOG_LEVEL_INFO;
+/* The one piece of process-wide state: a log is the process's, like its standard error. Read and
+ * set atomically. */
+static int log_target = LOG_TO_STDERR;
+static int log_max = LOG_LEVEL_INFO;
 
 void log_set_target(LogTarget target)
 {
-    log_target = target;
     if (target == LOG_TO_SYSLOG)
         openlog("lockfs", LOG_PID, LOG_DAEMON);
+    __atomic_store_n(&log_target, (int)target, __ATOMIC_RELEASE);
 }
 
 void log_set_level(LogLevel max)
 {
-    log_max = max;
+    __atomic_store_n(&log_max, (int)max, __ATOMIC_RELAXED);
 }
 
 bool log_enabled(LogLevel level)
 {
-    return level <= log_max;
+    return (int)level <= __atomic_load_n(&log_max, __ATOMIC_RELAXED);
 }
 
 /* Paths are chosen by others: a newline or an escape sequence must not forge a line. */
@@ -72,7 +73,7 @@ emit(LogLevel level, const char *format, va_list args)
     char line[LINE_MAX_BYTES + 64];
     vsnprintf(raw, sizeof raw, format, args);
     escape_control(line, sizeof line, raw);
-    if (log_target == LOG_TO_SYSLOG) {
+    if (__atomic_load_n(&log_target, __ATOMIC_ACQUIRE) == LOG_TO_SYSLOG) {
         syslog(syslog_priority(level), "%s", line);
     } else {
         /* One write, so that lines of several threads do not mix. */

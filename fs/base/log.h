@@ -31,7 +31,7 @@ typedef struct {
     unsigned dropped;
 } LogLimit;
 
-/* Both are process-wide, set before threads start. */
+/* Both are process-wide, and may be set at any time. */
 void log_set_target(LogTarget target);
 void log_set_level(LogLevel max);
 bool log_enabled(LogLevel level);

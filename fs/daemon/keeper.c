@@ -25,7 +25,7 @@
 #define FALLBACK_NS (20 * CLOCK_NS_PER_MS)
 
 /* A worker that dies this early may do so for ever: the next one waits a little. */
-#define QUICK_NS (CLOCK_NS_PER_S / 4)
+#define QUICK_NS (20 * CLOCK_NS_PER_MS)
 #define QUICK_FREE 10
 #define QUICK_WAIT_MS 200
 

@@ -1,5 +1,6 @@
 #include "daemon/option-table.h"
 
+#include "base/clock.h"
 #include "base/duration.h"
 #include "rules/rule-config.h"
 
@@ -103,11 +104,16 @@ static const char *apply_unowned(OptionBuild *build, const Option *option, const
                  "at mount stay until they are released";
 }
 
+/* So that the sum with any time of the clock is one. */
+#define RETAIN_MAX (36500LL * 24 * 3600 * CLOCK_NS_PER_S)
+
 static const char *apply_retain(OptionBuild *build, const Option *option, const char *value)
 {
-    return duration_parse(value, &build->options->engine.retain_ns)
-               ? NULL
-               : "expected a span of time such as 30s, 10m, 2h or 1d";
+    int64_t ns;
+    if (!duration_parse(value, &ns) || ns > RETAIN_MAX)
+        return "expected a span of time such as 30s, 10m, 2h or 1d, at most 36500d";
+    build->options->engine.retain_ns = ns;
+    return NULL;
 }
 
 static const char *apply_mtime(OptionBuild *build, const Option *option, const char *value)
@@ -210,8 +216,10 @@ static bool is_remark(const char *name)
 static const char *apply(OptionBuild *build, const Option *option, const char *value,
                          bool from_file)
 {
-    if (option->value && (!value || !*value))
-        return g_intern_string(g_strdup_printf("expected %s=%s", option->name, option->value));
+    if (option->value && (!value || !*value)) {
+        g_autofree char *problem = g_strdup_printf("expected %s=%s", option->name, option->value);
+        return g_intern_string(problem);
+    }
     if (!option->value && value && !from_file)
         return "takes no value";
     return option->apply(build, option, value);

@@ -152,6 +152,7 @@ static int serve(void *ctx, const KeeperStart *start)
     }
     int status = run(lockfs, end);
     fuse_server_free(lockfs->server);
+    lockfs->fd = -1; /* went with libfuse's session */
     engine_done(&lockfs->engine);
     return status;
 }
@@ -221,8 +222,10 @@ int serve_mount(const Options *options)
     int status = 1;
     if (options->debug)
         log_set_level(LOG_LEVEL_DEBUG);
-    if (!mount_open_source(options, &lockfs.source) || !open_proc(&lockfs))
+    if (!mount_open_source(options, &lockfs.source) || !open_proc(&lockfs)) {
+        mount_close_source(&lockfs.source);
         return status;
+    }
     int notify = options->foreground ? -1 : background_start();
     lockfs.helpers = helper_list_new_shipped();
     if (open_state(&lockfs)) {

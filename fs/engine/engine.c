@@ -18,13 +18,13 @@
 #define CLAIMS_PER_LOCK 2
 #define CLAIMS_SPARE 4096
 
-/* Tokens start at the seconds of the epoch times this, so they grow over restarts and reboots as
- * long as fewer claims are made than that in a second; and stay below 2^52 for a century. */
-#define TOKENS_PER_SECOND (1ULL << 20)
+/* Tokens start at the microseconds of the epoch, so they grow over restarts and reboots: claims are
+ * made more slowly than that. They stay below 2^52 until the year 2112. */
+#define TOKEN_NS 1000
 
 static uint64_t first_token(void)
 {
-    return (uint64_t)(clock_real_ns() / CLOCK_NS_PER_S) * TOKENS_PER_SECOND;
+    return (uint64_t)clock_real_ns() / TOKEN_NS;
 }
 
 static int thread_groups(const void *proc, pid_t tid, gid_t *groups, int max)

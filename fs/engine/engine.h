@@ -39,7 +39,8 @@ typedef struct {
     /* rmdir(2) or unlink(2) of `name` in the directory `dir_path` (relative, "" for the root)
      * through our own mount. -ENXIO: the mount cannot be reached from here. */
     int (*remove_through_mount)(void *ctx, const char *dir_path, const char *name, bool is_dir);
-    /* Tells the kernel that an entry is gone. */
+    /* Tells the kernel that an entry is gone; node_id 0: the file may live on under another name.
+     */
     void (*tell_removed)(void *ctx, uint64_t dir_id, uint64_t node_id, const char *name);
     void *ctx;
 } EngineHooks;

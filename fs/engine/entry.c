@@ -38,10 +38,24 @@ static void show_fresh(Engine *engine, struct stat *st)
         st->st_mtim = st->st_ctim = clock_file_now();
 }
 
+/* Members go with the claim they lie in. */
+static bool is_inside_claim(const Engine *engine, const Node *dir)
+{
+    if (engine->claims.claims.live == 0)
+        return false;
+    while (dir && !dir->claim)
+        dir = node_parent(&engine->store, dir);
+    return dir != NULL;
+}
+
 void entry_fill(Engine *engine, Node *dir, const char *name, Node *node, const struct stat *st,
                 Entry *entry)
 {
-    bool believed = !node->claim && !entry_rule(engine, dir, name, RULE_TARGET_UNKNOWN);
+    if (node->belief == NODE_DOUBTED)
+        node->belief = NODE_DISBELIEVED;
+    bool believed = !node->claim && node->belief == NODE_BELIEVED &&
+                    !is_inside_claim(engine, dir) &&
+                    !entry_rule(engine, dir, name, RULE_TARGET_UNKNOWN);
     entry->node_id = node_id(&engine->store, node);
     entry->attr = *st;
     entry->entry_timeout = entry->attr_timeout = believed ? engine->options.data_timeout : 0;

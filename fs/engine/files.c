@@ -45,28 +45,12 @@ int engine_getattr(Engine *engine, const Caller *caller, uint64_t id, uint64_t f
     return r;
 }
 
-/* A handle opened for writing while it was allowed stays so: its holder had the right, and a
- * descriptor is what one passes on. One that is older than the claim has to ask. */
-static int guard_handle(Engine *engine, const Caller *caller, Node *node, const Handle *handle)
-{
-    uint32_t next;
-    for (uint32_t i = node->claim; i; i = next) {
-        Claim *claim = claim_at(&engine->claims, i);
-        next = claim->node_next;
-        if (claim->token == handle->token)
-            continue;
-        int r = guard_claim(engine, caller, life_current(engine, claim), ACT_ALTER);
-        if (r < 0 && r != -ENOENT)
-            return r;
-    }
-    return 0;
-}
-
 static int set_attributes(Engine *engine, const Caller *caller, Node *node, uint64_t fh,
                           const SourceChange *change, Entry *entry)
 {
     const Handle *handle = fh ? handle_by_id(&engine->store, fh) : NULL;
-    int r = handle ? guard_handle(engine, caller, node, handle) : guard_alter(engine, caller, node);
+    int r = handle ? guard_handle(engine, caller, node, handle->token)
+                   : guard_alter(engine, caller, node);
     if (r == 0)
         r = source_change(&engine->store, caller, node, handle, change);
     return r < 0 ? r : get_attributes(engine, caller, node, fh, entry);
@@ -85,11 +69,6 @@ static bool wants_to_write(int flags)
     return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
 }
 
-static uint64_t token_of(Engine *engine, const Node *node)
-{
-    return node->claim ? claim_at(&engine->claims, node->claim)->token : 0;
-}
-
 static int open_node(Engine *engine, const Caller *caller, Node *node, int flags, uint64_t *fh)
 {
     int r = wants_to_write(flags) ? guard_alter(engine, caller, node) : guard_path(engine, node);
@@ -101,7 +80,7 @@ static int open_node(Engine *engine, const Caller *caller, Node *node, int flags
     Handle *handle = handle_new(&engine->store, node, fd, fh);
     if (!handle)
         return -ENOMEM;
-    handle->token = token_of(engine, node);
+    handle->token = guard_token(engine, node);
     fd_take(&fd);
     return 0;
 }
@@ -135,8 +114,9 @@ int engine_handle_fd_to_write(Engine *engine, const Caller *caller, uint64_t fh)
 {
     engine_lock(engine);
     const Handle *handle = handle_by_id(&engine->store, fh);
-    int r = handle ? guard_handle(engine, caller, node_at(&engine->store, handle->node), handle)
-                   : -EBADF;
+    int r = handle
+                ? guard_handle(engine, caller, node_at(&engine->store, handle->node), handle->token)
+                : -EBADF;
     if (r == 0)
         r = handle->fd;
     engine_unlock(engine);

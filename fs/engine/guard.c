@@ -41,12 +41,26 @@ static int guard_node(Engine *engine, const Caller *caller, const Node *node, Cl
         Claim *claim = claim_at(&engine->claims, i);
         next = claim->node_next;
         int r = guard_claim(engine, caller, life_current(engine, claim), act);
-        if (r < 0)
+        /* Of a file only the name is gone: it may have another, and whoever came to it by that
+         * must not find it missing. */
+        if (r < 0 && (r != -ENOENT || node_is_dir(node)))
             return r;
     }
     return 0;
 }
 
+static bool is_held(const Engine *engine, const Node *node)
+{
+    for (uint32_t i = node->claim; i; i = claim_at(&engine->claims, i)->node_next) {
+        ClaimState state = claim_at(&engine->claims, i)->state;
+        if (state == CLAIM_HELD || state == CLAIM_LINGERING)
+            return true;
+    }
+    return false;
+}
+
+/* What may be altered is decided by the innermost claim: a lock inside a lock is no member of the
+ * outer one. To be seen, every one on the way must live. */
 static int guard_chain(Engine *engine, const Caller *caller, Node *node, ClaimAct act)
 {
     for (; node; node = node_parent(&engine->store, node)) {
@@ -55,6 +69,8 @@ static int guard_chain(Engine *engine, const Caller *caller, Node *node, ClaimAc
         int r = node->claim ? guard_node(engine, caller, node, act) : 0;
         if (r < 0)
             return r;
+        if (act == ACT_ALTER && is_held(engine, node))
+            return 0;
     }
     return 0;
 }
@@ -67,4 +83,33 @@ int guard_alter(Engine *engine, const Caller *caller, Node *node)
 int guard_path(Engine *engine, Node *dir)
 {
     return guard_chain(engine, NULL, dir, ACT_SEE);
+}
+
+static const Node *innermost_claimed(const Engine *engine, const Node *node)
+{
+    while (node && !node->claim)
+        node = node_parent(&engine->store, node);
+    return node;
+}
+
+uint64_t guard_token(const Engine *engine, const Node *node)
+{
+    const Node *claimed = innermost_claimed(engine, node);
+    return claimed ? claim_at(&engine->claims, claimed->claim)->token : 0;
+}
+
+int guard_handle(Engine *engine, const Caller *caller, const Node *node, uint64_t token)
+{
+    const Node *claimed = innermost_claimed(engine, node);
+    uint32_t next;
+    for (uint32_t i = claimed ? claimed->claim : 0; i; i = next) {
+        Claim *claim = claim_at(&engine->claims, i);
+        next = claim->node_next;
+        if (claim->token == token)
+            continue;
+        int r = guard_claim(engine, caller, life_current(engine, claim), ACT_ALTER);
+        if (r < 0 && r != -ENOENT)
+            return r;
+    }
+    return 0;
 }

@@ -15,6 +15,15 @@ int guard_claim(Engine *engine, const Caller *caller, const Claim *claim, ClaimA
 /* An act that alters a file: it may be a claim's entry, or a member of one. */
 int guard_alter(Engine *engine, const Caller *caller, Node *node);
 
+/* An act that alters a file through a handle. One opened for writing while it was allowed stays so:
+ * its holder had the right, and a descriptor is what one passes on. One that is older than the
+ * claim, its token tells, has to ask. Descriptors go on working when the owner is dead. */
+int guard_handle(Engine *engine, const Caller *caller, const Node *node, uint64_t token);
+
+/* The token of the claim that a file belongs to: its own, or that of the directory around it. 0:
+ * none. */
+uint64_t guard_token(const Engine *engine, const Node *node);
+
 /* Nothing is found by name in what belonged to a dead owner. */
 int guard_path(Engine *engine, Node *dir);
 

@@ -61,17 +61,47 @@ static bool still_lingers(Engine *engine, const Claim *claim, const Node *node)
            !life_owner_is_dead(engine, owner_at(&engine->claims, on->owner));
 }
 
+static void count_uid(Engine *engine, uid_t uid, int by)
+{
+    gpointer key = GUINT_TO_POINTER(uid);
+    uint32_t count = life_held_by_uid(engine, uid) + (uint32_t)by;
+    if (count)
+        g_hash_table_insert(engine->per_uid, key, GUINT_TO_POINTER(count));
+    else
+        g_hash_table_remove(engine->per_uid, key);
+}
+
+uint32_t life_held_by_uid(const Engine *engine, uid_t uid)
+{
+    return GPOINTER_TO_UINT(g_hash_table_lookup(engine->per_uid, GUINT_TO_POINTER(uid)));
+}
+
+static bool counts_as_held(const Claim *claim)
+{
+    return claim->state == CLAIM_HELD || claim->state == CLAIM_LINGERING;
+}
+
+static void set_state(Engine *engine, Claim *claim, ClaimState state)
+{
+    bool did = counts_as_held(claim);
+    claim_table_set_state(&engine->claims, claim, state);
+    if (did != counts_as_held(claim))
+        count_uid(engine, claim->uid, did ? -1 : 1);
+}
+
 /* A directory whose owner died stays while somebody else's living claim lies inside. */
 static void settle_dead(Engine *engine, Claim *claim)
 {
     const Node *node = node_at(&engine->store, claim->node);
     if (claim->linger_on && still_lingers(engine, claim, node)) {
-        claim_table_set_state(&engine->claims, claim, CLAIM_LINGERING);
+        set_state(engine, claim, CLAIM_LINGERING);
         return;
     }
     const Claim *on = living_below(engine, node);
+    if (!on && claim->state == CLAIM_LINGERING)
+        reaper_look_again(engine, claim->owner);
     claim->linger_on = on ? slot_id(&engine->claims.claims, claim_index(&engine->claims, on)) : 0;
-    claim_table_set_state(&engine->claims, claim, on ? CLAIM_LINGERING : CLAIM_DEAD);
+    set_state(engine, claim, on ? CLAIM_LINGERING : CLAIM_DEAD);
 }
 
 Claim *life_current(Engine *engine, Claim *claim)
@@ -97,6 +127,23 @@ Claim *life_find(Engine *engine, const Node *dir, const char *name)
         return NULL;
     return life_current(engine,
                         claim_table_find(&engine->claims, node_index(&engine->store, dir), name));
+}
+
+void life_sweep(Engine *engine)
+{
+    for (uint32_t o = 1; o <= engine->claims.owners.used; o++) {
+        Owner *owner = slot_find(&engine->claims.owners, o);
+        if (!owner || !owner->claims || !life_owner_is_dead(engine, owner))
+            continue;
+        owner->holds++; /* what follows may end its last claim */
+        uint32_t next;
+        for (uint32_t i = owner->first_claim; i; i = next) {
+            next = claim_at(&engine->claims, i)->owner_next;
+            life_current(engine, claim_at(&engine->claims, i));
+        }
+        owner->holds--;
+        owner_settle(engine, owner);
+    }
 }
 
 /* --- the counts kept on nodes --- */
@@ -133,26 +180,12 @@ static void leave_node(Engine *engine, Claim *claim)
     node_unpin(&engine->store, node);
 }
 
-static void count_uid(Engine *engine, uid_t uid, int by)
-{
-    gpointer key = GUINT_TO_POINTER(uid);
-    uint32_t count = life_held_by_uid(engine, uid) + (uint32_t)by;
-    if (count)
-        g_hash_table_insert(engine->per_uid, key, GUINT_TO_POINTER(count));
-    else
-        g_hash_table_remove(engine->per_uid, key);
-}
-
 void life_recover(Engine *engine, Claim *claim)
 {
     node_pin(node_at(&engine->store, claim->dir));
     node_pin(node_at(&engine->store, claim->node));
-    count_uid(engine, claim->uid, 1);
-}
-
-uint32_t life_held_by_uid(const Engine *engine, uid_t uid)
-{
-    return GPOINTER_TO_UINT(g_hash_table_lookup(engine->per_uid, GUINT_TO_POINTER(uid)));
+    if (counts_as_held(claim))
+        count_uid(engine, claim->uid, 1);
 }
 
 /* --- beginning and end --- */
@@ -193,7 +226,8 @@ void life_end(Engine *engine, Claim *claim)
     Owner *owner = owner_at(&engine->claims, claim->owner);
     Owner *heir = claim->heir ? owner_at(&engine->claims, claim->heir) : NULL;
     Node *dir = node_at(&engine->store, claim->dir);
-    count_uid(engine, claim->uid, -1);
+    if (counts_as_held(claim))
+        count_uid(engine, claim->uid, -1);
     count_below(engine, dir, -1);
     leave_node(engine, claim);
     CRASH_POINT("claim-left");

@@ -16,13 +16,17 @@ bool life_owner_is_dead(Engine *engine, Owner *owner);
 /* The claim with its state up to date; NULL when it turned out to be over (observe). NULL stays
  * NULL.
  *
- * When an owner dies, a claim passes to its heir — the process that made the call on the owner's
- * behalf, such as a background subshell — if that one lives: it may still be at work under the
+ * When an owner dies, a claim passes to its heir — the process that handed over to the owner, such
+ * as a background subshell which ran mkdir — if that one lives: it may still be at work under the
  * lock. */
 Claim *life_current(Engine *engine, Claim *claim);
 
 /* The claim of a name, up to date. */
 Claim *life_find(Engine *engine, const Node *dir, const char *name);
+
+/* Brings the claims of all owners that have died up to date, so that only what is held counts as
+ * held. Asks every owner: for when a bound is reached. */
+void life_sweep(Engine *engine);
 
 /* Ends a claim: released, published or healed. Lets go of the nodes and of an owner that is no
  * longer needed. */

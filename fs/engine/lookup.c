@@ -68,7 +68,7 @@ static int look_up(Engine *engine, const Caller *caller, uint64_t dir_id, const 
     int r = guard_path(engine, dir);
     if (r < 0)
         return r;
-    const Claim *claim = life_find(engine, dir, name);
+    Claim *claim = life_find(engine, dir, name);
     if (claim_verdict(claim, ACT_SEE, RELATION_UNKNOWN, engine->options.observe) ==
         VERDICT_ABSENT) {
         *entry = (Entry){0};
@@ -78,7 +78,10 @@ static int look_up(Engine *engine, const Caller *caller, uint64_t dir_id, const 
         look_up_claim(engine, dir, name, claim, entry);
         return 0;
     }
-    return look_up_source(engine, dir, name, entry);
+    r = look_up_source(engine, dir, name, entry);
+    if (r == 0 && !entry->node_id && claim && claim->state != CLAIM_GHOST)
+        life_end(engine, claim); /* removed behind the mount: that is a release too */
+    return r;
 }
 
 int engine_lookup(Engine *engine, const Caller *caller, uint64_t dir, const char *name,

@@ -24,7 +24,8 @@ typedef struct {
     Node *linked;
     Claim *claim; /* reserved: it will be a lock */
     OwnerFound who;
-    int fd; /* of a file made; -1 */
+    int fd;     /* of a file made; -1 */
+    bool fresh; /* known to be made by this call */
     struct stat st;
 } Make;
 
@@ -56,9 +57,18 @@ static bool is_exclusive(const Making *making, const Rule *rule)
     return making->kind != MAKE_FILE || (making->flags & O_EXCL) || rule->traits.create_any;
 }
 
+static bool at_a_bound(const Engine *engine, const Owner *owner)
+{
+    return engine->claims.held >= engine->options.max_locks ||
+           life_held_by_uid(engine, owner->uid) >= engine->options.max_locks_per_uid;
+}
+
 static int within_bounds(Engine *engine, const Owner *owner)
 {
     const EngineOptions *o = &engine->options;
+    if (!at_a_bound(engine, owner))
+        return 0;
+    life_sweep(engine);
     if (engine->claims.held >= o->max_locks) {
         log_limited(&engine->refusals,
                     "exclusive create refused (ENOLCK): %u locks are held, which is max_locks; "
@@ -109,6 +119,11 @@ void make_claim_cancel(Engine *engine, Claim *claim, const OwnerFound *who)
 void make_claim_begin(Engine *engine, Claim *claim, const OwnerFound *who, Node *node,
                       ClaimKind kind)
 {
+    /* The entry is new, so a record of this name is of one that went behind the mount (observe). */
+    Claim *stale =
+        claim_table_find(&engine->claims, claim->dir, claim_name(&engine->claims, claim));
+    if (stale)
+        life_end(engine, stale);
     claim->node = node_index(&engine->store, node);
     claim->kind = (uint8_t)kind;
     claim->acquired_ns = clock_real_ns();
@@ -137,6 +152,8 @@ static int prepare(Engine *engine, Make *make)
     bool locks = rule && is_exclusive(making, rule) && !engine->options.read_only;
     /* Others may take locks of their own inside a claimed directory, but not put data there. */
     int r = locks ? guard_path(engine, make->dir) : guard_alter(engine, make->caller, make->dir);
+    if (r == 0 && make->linked) /* a second name would be a way around the first */
+        r = guard_alter(engine, make->caller, make->linked);
     if (r == 0)
         r = vacate_name(engine, make->dir, making->name);
     if (r == 0 && locks)
@@ -152,6 +169,7 @@ static int make_file(Engine *engine, Make *make)
     int extra = make->claim ? O_EXCL : 0;
     make->fd = source_create(&engine->store, make->caller, make->dir, making->name,
                              making->flags | extra, making->mode);
+    make->fresh = make->fd >= 0 && ((making->flags | extra) & O_EXCL);
     if (make->fd == -EEXIST && extra && !(making->flags & O_EXCL)) {
         make_claim_cancel(engine, make->claim, &make->who);
         make->claim = NULL;
@@ -161,7 +179,7 @@ static int make_file(Engine *engine, Make *make)
     return make->fd < 0 ? make->fd : 0;
 }
 
-static int make_on_source(Engine *engine, Make *make)
+static int make_named(Engine *engine, Make *make)
 {
     const Making *m = make->making;
     switch (m->kind) {
@@ -174,12 +192,24 @@ static int make_on_source(Engine *engine, Make *make)
     case MAKE_LINK:
         return source_link(&engine->store, make->caller, make->linked, make->dir, m->name);
     case MAKE_FILE:
-        return make_file(engine, make);
     case MAKE_TMPFILE:
+        break;
+    }
+    return -EINVAL;
+}
+
+static int make_on_source(Engine *engine, Make *make)
+{
+    const Making *m = make->making;
+    if (m->kind == MAKE_FILE)
+        return make_file(engine, make);
+    if (m->kind == MAKE_TMPFILE) {
         make->fd = source_tmpfile(&engine->store, make->caller, make->dir, m->flags, m->mode);
         return make->fd < 0 ? make->fd : 0;
     }
-    return -EINVAL;
+    int r = make_named(engine, make);
+    make->fresh = r == 0;
+    return r;
 }
 
 static Node *node_made(Engine *engine, Make *make)
@@ -192,7 +222,7 @@ static Node *node_made(Engine *engine, Make *make)
         return NULL;
     if (m->kind == MAKE_TMPFILE)
         return node_intern_unnamed(&engine->store, &make->st);
-    if (m->kind == MAKE_LINK || (m->kind == MAKE_FILE && !(m->flags & O_EXCL)))
+    if (m->kind == MAKE_LINK || (m->kind == MAKE_FILE && !make->fresh))
         return node_intern(&engine->store, make->dir, m->name, &make->st);
     return node_intern_new(&engine->store, make->dir, m->name, &make->st);
 }
@@ -201,7 +231,7 @@ static Node *node_made(Engine *engine, Make *make)
 static void undo(Engine *engine, Make *make)
 {
     make->fd = fd_close(make->fd);
-    if (make->making->kind != MAKE_TMPFILE)
+    if (make->fresh)
         source_remove(&engine->store, make->caller, make->dir, make->making->name,
                       make->making->kind == MAKE_DIR);
 }
@@ -211,7 +241,7 @@ static int open_handle(Engine *engine, Make *make, Node *node, Entry *entry)
     Handle *handle = handle_new(&engine->store, node, make->fd, &entry->fh);
     if (!handle)
         return -ENOMEM;
-    handle->token = make->claim ? make->claim->token : 0;
+    handle->token = guard_token(engine, node);
     make->fd = -1;
     return 0;
 }

@@ -86,11 +86,17 @@ void owner_settle(Engine *engine, Owner *owner)
         owner_discard(engine, owner_at(&engine->claims, engine->idle_last));
 }
 
-static void hold_found(const OwnerFound *found)
+static void hold(Engine *engine, Owner *owner)
 {
-    found->owner->holds++;
+    owner->holds++;
+    idle_unlink(engine, owner); /* what is idle may be discarded */
+}
+
+static void hold_found(Engine *engine, const OwnerFound *found)
+{
+    hold(engine, found->owner);
     if (found->heir)
-        found->heir->holds++;
+        hold(engine, found->heir);
 }
 
 void owner_release_found(Engine *engine, const OwnerFound *found)
@@ -203,8 +209,9 @@ static int from_identity(Engine *engine, Identity *id, OwnerScope scope, OwnerFo
     if (!out.owner)
         return -ENOMEM;
     if (others && id->reason == OWNER_VIA_HELPER) {
-        out.heir = owner_obtain(engine, &id->caller, OWNER_SCOPE_PROCESS, NULL, 0, id->caller_comm,
-                                id->owner_uid);
+        bool between = id->below.fd >= 0;
+        out.heir = owner_obtain(engine, between ? &id->below : &id->caller, OWNER_SCOPE_PROCESS,
+                                NULL, 0, between ? id->below_comm : id->caller_comm, id->owner_uid);
         if (!out.heir) {
             owner_settle(engine, out.owner);
             return -ENOMEM;
@@ -264,7 +271,7 @@ int owner_resolve(Engine *engine, const Caller *caller, const Rule *rule, OwnerF
     if (known) {
         *found = (OwnerFound){.owner = known, .caller_pid = known->pid, .reason = OWNER_IS_CALLER};
         memcpy(found->caller_comm, known->comm, sizeof found->caller_comm);
-        hold_found(found);
+        hold_found(engine, found);
         return 0;
     }
     Identity id = IDENTITY_NONE;
@@ -278,13 +285,13 @@ int owner_resolve(Engine *engine, const Caller *caller, const Rule *rule, OwnerF
         explain_refusal(engine, caller, r);
         return -ENOLCK;
     }
-    hold_found(found);
+    hold_found(engine, found);
     return 0;
 }
 
-static bool is_family_of(Engine *engine, pid_t pid, const Owner *owner)
+static bool is_family_of(Engine *engine, pid_t pid, Owner *owner)
 {
-    if (owner->dead)
+    if (life_owner_is_dead(engine, owner))
         return false;
     if (pid == owner->pid)
         return true;
@@ -294,8 +301,11 @@ static bool is_family_of(Engine *engine, pid_t pid, const Owner *owner)
         .start_time = owner->start_time,
         .inode = owner->inode,
     };
-    return identity_is_family(engine->proc, pid, &ref, (OwnerScope)owner->scope,
-                              owner->cgroup_id) == 1;
+    int r;
+    WITH_DESCRIPTORS(
+        &engine->store, r,
+        identity_is_family(engine->proc, pid, &ref, (OwnerScope)owner->scope, owner->cgroup_id));
+    return r == 1;
 }
 
 bool owner_is_family(Engine *engine, const Caller *caller, const Claim *claim)
@@ -305,8 +315,10 @@ bool owner_is_family(Engine *engine, const Caller *caller, const Claim *claim)
     if (caller->tid == owner->pid && !life_owner_is_dead(engine, owner))
         return true;
     pid_t pid;
+    int r;
     creds_as_daemon(engine->store.creds);
-    if (proc_thread_group(engine->proc, caller->tid, &pid) < 0)
+    WITH_DESCRIPTORS(&engine->store, r, proc_thread_group(engine->proc, caller->tid, &pid));
+    if (r < 0)
         return false;
     if (is_family_of(engine, pid, owner))
         return true;

@@ -20,7 +20,7 @@
 struct Reaper {
     DeathWatch *watch;
     pthread_t thread;
-    bool started;
+    bool started;       /* lock */
     bool stopping;      /* lock */
     bool failed;        /* lock; something would not go and is to be tried again */
     uint32_t round;     /* lock; counts the calls of reap() */
@@ -100,7 +100,11 @@ int reaper_lookup(Engine *engine, Node *dir, const char *name, Entry *entry)
     Node *node = node_at(&engine->store, claim->node);
     struct stat st;
     if (source_stat(&engine->store, node, NULL, &st) < 0)
-        st = (struct stat){.st_mode = node->mode, .st_ino = node->ino, .st_nlink = 1};
+        st = (struct stat){.st_mode = node->mode, .st_ino = node->ino};
+    /* The kernel will count one link less after the removal; if it is off the source already, one
+     * too many. */
+    if (claim->state == CLAIM_GHOST)
+        st.st_nlink++;
     entry_fill(engine, dir, name, node, &st, entry);
     return 0;
 }
@@ -168,7 +172,8 @@ static void errand_describe(Engine *engine, const Claim *claim, Errand *errand)
     const Node *node = node_at(&engine->store, claim->node);
     errand->claim = slot_id(&engine->claims.claims, claim_index(&engine->claims, claim));
     errand->dir_id = node_id(&engine->store, dir);
-    errand->node_id = node_id(&engine->store, node);
+    /* Told that a file is gone, the kernel believes that no link is left. */
+    errand->node_id = claim->kind == CLAIM_KIND_LINK ? 0 : node_id(&engine->store, node);
     errand->is_dir = node_is_dir(node);
     path_to(engine, dir, errand->dir_path);
     g_strlcpy(errand->name, claim_name(&engine->claims, claim), sizeof errand->name);
@@ -330,19 +335,21 @@ static void *reaper_main(void *data)
 
 int reaper_start(Engine *engine)
 {
+    engine_lock(engine);
     int r = pthread_create(&engine->reaper->thread, NULL, reaper_main, engine);
     engine->reaper->started = r == 0;
+    engine_unlock(engine);
     return -r;
 }
 
 void reaper_stop(Engine *engine)
 {
-    if (!engine->reaper->started)
-        return;
     engine_lock(engine);
-    engine->reaper->stopping = true;
+    bool started = engine->reaper->started;
+    engine->reaper->started = false;
+    engine->reaper->stopping = started;
     reaper_wake(engine);
     engine_unlock(engine);
-    pthread_join(engine->reaper->thread, NULL);
-    engine->reaper->started = false;
+    if (started)
+        pthread_join(engine->reaper->thread, NULL);
 }

@@ -90,6 +90,42 @@ static int permit(const Rename *rn)
     return permit_end(rn, &rn->to, onto, rn->new_claim);
 }
 
+static int doubt_end(const Rename *rn, const End *end)
+{
+    if (!end->node || end->node->belief == NODE_DISBELIEVED ||
+        entry_rule(rn->engine, end->dir, end->name, RULE_TARGET_UNKNOWN))
+        return 0;
+    end->node->belief = NODE_DOUBTED;
+    return -ESTALE;
+}
+
+/* The kernel takes its entry along to the new name, with the time for which it need not ask about
+ * it; where that is to stand for a claim, it has to ask each time. -ESTALE sends it to look the
+ * path up anew and to come again, unseen by the caller. */
+static int doubt_moved(const Rename *rn)
+{
+    bool exchange = rn->flags & RENAME_EXCHANGE;
+    int from = rn->new_claim || rn->to.claim ? doubt_end(rn, &rn->from) : 0;
+    int to = exchange && rn->from.claim ? doubt_end(rn, &rn->to) : 0;
+    return from < 0 ? from : to;
+}
+
+/* mv(1) asks for RENAME_NOREPLACE first whatever it is told, so from mv that says nothing of a
+ * lock: a script that puts a file in place means data. */
+static bool is_published_by_mv(const Rename *rn)
+{
+    return !S_ISDIR(rn->from.st.st_mode) && rn->who.reason == OWNER_VIA_HELPER &&
+           strcmp(rn->who.caller_comm, "mv") == 0;
+}
+
+static int become_publish(Rename *rn)
+{
+    make_claim_cancel(rn->engine, rn->reserved, &rn->who);
+    rn->reserved = NULL;
+    rn->new_claim = false;
+    return permit_end(rn, &rn->to, ACT_REPLACE, false);
+}
+
 static int prepare(Rename *rn)
 {
     int r = end_look(rn->engine, &rn->from);
@@ -102,9 +138,13 @@ static int prepare(Rename *rn)
     const Rule *rule = exclusive_rule(rn);
     rn->new_claim = rule != NULL;
     r = permit(rn);
+    if (r == 0)
+        r = doubt_moved(rn);
     if (r == 0 && rule)
         r = make_claim_prepare(rn->engine, rn->caller, rn->to.dir, rn->to.name, rule, &rn->who,
                                &rn->reserved);
+    if (r == 0 && rule && is_published_by_mv(rn))
+        r = become_publish(rn);
     return r;
 }
 
@@ -187,6 +227,7 @@ static void apply(Rename *rn)
     CRASH_POINT("rename-replaced");
     move_node(rn, moved, &rn->from, &rn->to);
     CRASH_POINT("rename-moved");
+    moved->belief = NODE_BELIEVED;
     settle_claims(rn, moved);
     CRASH_POINT("rename-settled");
 }

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define HEALED_DIR "healed"
+#define LAST_SECOND (INT64_MAX / CLOCK_NS_PER_S / 2) /* leaves room for retain */
 #define KEEP_NAME 180 /* bytes of the old name that fit beside time and token */
 
 typedef struct {
@@ -138,7 +139,13 @@ static int64_t healed_at(const char *name)
 {
     char *end;
     int64_t seconds = strtoll(name, &end, 10);
-    return end != name && *end == '-' ? seconds : -1;
+    return end != name && *end == '-' && seconds <= LAST_SECOND ? seconds : -1;
+}
+
+static gint by_expiry(gconstpointer a, gconstpointer b, gpointer user)
+{
+    const Kept *one = a, *other = b;
+    return one->expires < other->expires ? -1 : one->expires > other->expires;
 }
 
 void trash_adopt(Engine *engine)
@@ -160,6 +167,7 @@ void trash_adopt(Engine *engine)
                  seconds * CLOCK_NS_PER_S + engine->options.retain_ns);
     }
     closedir(stream);
+    g_queue_sort(&engine->trash->kept, by_expiry, NULL);
 }
 
 int64_t trash_next_expiry(const Engine *engine)

@@ -1,6 +1,7 @@
 #include "fuse/request.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -40,6 +41,12 @@ static void run_read(OffloadJob *job)
     reply_data(job->req, n < 0 ? -errno : n, data);
 }
 
+static bool ends_at(int fd, off_t offset)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && offset >= st.st_size;
+}
+
 /* What is in the page cache is answered at once; what must come from the disk does not hold up the
  * others. */
 static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
@@ -57,8 +64,9 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
     ssize_t n = preadv2(fd, &iov, 1, offset, RWF_NOWAIT);
     if (n < 0 && errno == EOPNOTSUPP)
         n = pread(fd, data, size, offset);
-    else if ((n < 0 && errno == EAGAIN) || (n > 0 && (size_t)n < size)) {
-        /* A short count is the end of the file, or the end of what is cached. */
+    else if ((n < 0 && errno == EAGAIN) ||
+             (n > 0 && (size_t)n < size && !ends_at(fd, offset + n))) {
+        /* A short count that is not the end of the file is the end of what is cached. */
         offload(req, &(OffloadJob){.run = run_read, .fd = fd, .offset = offset, .size = size});
         return;
     }

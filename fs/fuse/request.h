@@ -23,7 +23,7 @@ struct FuseServer {
     GThreadPool *pool;
     uint32_t kernel_flags; /* what INIT offered */
     bool initializing;     /* the request being served is INIT */
-    volatile bool ending;
+    gint ending;           /* atomic */
 };
 
 static inline FuseServer *request_server(fuse_req_t req)

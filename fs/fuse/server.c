@@ -115,10 +115,14 @@ static void dispatch(FuseServer *server, size_t size)
         raw_serve(server, server->buffer, size);
         return;
     }
-    server->initializing = head.opcode == FUSE_INIT;
-    if (server->initializing)
-        note_init(server, server->buffer, size);
     struct fuse_buf buf = {.mem = server->buffer, .size = size};
+    if (head.opcode != FUSE_INIT) {
+        fuse_session_process_buf(server->session, &buf);
+        return;
+    }
+    /* Before all other requests, so no other thread answers any yet. */
+    note_init(server, server->buffer, size);
+    server->initializing = true;
     fuse_session_process_buf(server->session, &buf);
     server->initializing = false;
 }
@@ -140,7 +144,7 @@ void request_serve(FuseServer *server, size_t size, bool again)
 
 int fuse_server_run(FuseServer *server)
 {
-    while (!server->ending) {
+    while (!g_atomic_int_get(&server->ending)) {
         ssize_t n = syscall(SYS_read, server->fd, server->buffer, server->buffer_size);
         if (n >= (ssize_t)sizeof(struct fuse_in_header)) {
             request_serve(server, (size_t)n, false);
@@ -159,13 +163,16 @@ int fuse_server_run(FuseServer *server)
 
 void fuse_server_end(FuseServer *server)
 {
-    server->ending = true;
+    g_atomic_int_set(&server->ending, 1);
 }
 
 void fuse_server_tell_removed(FuseServer *server, uint64_t dir_id, uint64_t node_id,
                               const char *name)
 {
-    fuse_lowlevel_notify_delete(server->session, dir_id, node_id, name, strlen(name));
+    if (node_id)
+        fuse_lowlevel_notify_delete(server->session, dir_id, node_id, name, strlen(name));
+    else
+        fuse_lowlevel_notify_inval_entry(server->session, dir_id, name, strlen(name));
 }
 
 static struct fuse_session *session_new(FuseServer *server)

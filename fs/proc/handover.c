@@ -137,7 +137,7 @@ int handover_starter(const Proc *proc, const Handover *child, Handover *out)
 static int climb_one(const Proc *proc, const HelperList *helpers, const Handover *who,
                      Handover *out)
 {
-    HelperKind kind;
+    HelperKind kind = HELPER_NONE;
     int err = kind_of(proc, helpers, who, &kind);
     if (err)
         return handover_unproven(err) ? 0 : err;
@@ -155,9 +155,10 @@ static int climb_one(const Proc *proc, const HelperList *helpers, const Handover
 }
 
 int handover_climb(const Proc *proc, const HelperList *helpers, const Handover *start,
-                   Handover *out)
+                   Handover *out, Handover *below)
 {
     AUTO_HANDOVER Handover reached = HANDOVER_NONE;
+    AUTO_HANDOVER Handover left = HANDOVER_NONE;
     const Handover *at = start;
     for (int step = 0; step < MAX_STEPS; step++) {
         AUTO_HANDOVER Handover next = HANDOVER_NONE;
@@ -166,7 +167,8 @@ int handover_climb(const Proc *proc, const HelperList *helpers, const Handover *
             return taken;
         if (taken == 0)
             break;
-        handover_done(&reached);
+        handover_done(&left);
+        left = reached;
         reached = next;
         next.ref = PIDREF_NONE;
         at = &reached;
@@ -174,6 +176,7 @@ int handover_climb(const Proc *proc, const HelperList *helpers, const Handover *
     if (at == start)
         return 0;
     *out = reached;
-    reached.ref = PIDREF_NONE;
+    *below = left;
+    reached.ref = left.ref = PIDREF_NONE;
     return 1;
 }

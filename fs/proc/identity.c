@@ -21,10 +21,10 @@ static void replace_owner(Handover *owner, Handover *wider)
 }
 
 /* Hands `owner` up to the process that keeps what it makes. 1 when it moved. */
-static int climb(const Proc *proc, const HelperList *helpers, Handover *owner)
+static int climb(const Proc *proc, const HelperList *helpers, Handover *owner, Handover *below)
 {
     Handover reached = HANDOVER_NONE;
-    int moved = handover_climb(proc, helpers, owner, &reached);
+    int moved = handover_climb(proc, helpers, owner, &reached, below);
     if (moved > 0)
         replace_owner(owner, &reached);
     return moved;
@@ -33,9 +33,10 @@ static int climb(const Proc *proc, const HelperList *helpers, Handover *owner)
 static int widen_to_parent(const Proc *proc, const HelperList *helpers, Handover *owner)
 {
     AUTO_HANDOVER Handover parent = HANDOVER_NONE;
+    AUTO_HANDOVER Handover below = HANDOVER_NONE;
     int err = handover_starter(proc, owner, &parent);
     if (!err)
-        err = climb(proc, helpers, &parent);
+        err = climb(proc, helpers, &parent, &below);
     if (err < 0)
         return err;
     replace_owner(owner, &parent);
@@ -81,6 +82,7 @@ int identity_resolve(const Proc *proc, const HelperList *helpers, pid_t tid, Own
 {
     AUTO_HANDOVER Handover caller = HANDOVER_NONE;
     AUTO_HANDOVER Handover owner = HANDOVER_NONE;
+    AUTO_HANDOVER Handover below = HANDOVER_NONE;
     AUTO_IDENTITY Identity id = IDENTITY_NONE;
     int err = pidref_open_thread(proc, tid, &caller.ref, &caller.stat);
     if (!err)
@@ -89,7 +91,7 @@ int identity_resolve(const Proc *proc, const HelperList *helpers, pid_t tid, Own
         return err;
     owner.stat = caller.stat;
 
-    int moved = climb(proc, helpers, &owner);
+    int moved = climb(proc, helpers, &owner, &below);
     if (moved < 0)
         return moved;
     id.reason = moved ? OWNER_VIA_HELPER : OWNER_IS_CALLER;
@@ -101,9 +103,11 @@ int identity_resolve(const Proc *proc, const HelperList *helpers, pid_t tid, Own
 
     memcpy(id.caller_comm, caller.stat.comm, sizeof id.caller_comm);
     memcpy(id.owner_comm, owner.stat.comm, sizeof id.owner_comm);
+    memcpy(id.below_comm, below.stat.comm, sizeof id.below_comm);
     id.caller = caller.ref;
     id.owner = owner.ref;
-    caller.ref = owner.ref = PIDREF_NONE;
+    id.below = below.ref;
+    caller.ref = owner.ref = below.ref = PIDREF_NONE;
     err = owner_uid(proc, &id, &id.owner_uid);
     if (err)
         return err;
@@ -116,6 +120,7 @@ void identity_done(Identity *id)
 {
     pidref_done(&id->caller);
     pidref_done(&id->owner);
+    pidref_done(&id->below);
     fd_close(id->cgroup_events);
     *id = IDENTITY_NONE;
 }

@@ -40,13 +40,18 @@ typedef struct {
     Pidref owner;
     char owner_comm[PROC_COMM_SIZE];
     uid_t owner_uid;
+    Pidref below; /* OWNER_VIA_HELPER: who handed over to the owner, as a subshell between the two
+                     does; PIDREF_NONE: the caller itself */
+    char below_comm[PROC_COMM_SIZE];
     OwnerReason reason;
     int cgroup_events; /* OWNER_SCOPE_CGROUP: open descriptor of cgroup.events (it polls EPOLLPRI on
                           change), else -1 */
     uint64_t cgroup_id; /* inode of the cgroup directory, else 0 */
 } Identity;
 
-#define IDENTITY_NONE ((Identity){.caller = PIDREF_NONE, .owner = PIDREF_NONE, .cgroup_events = -1})
+#define IDENTITY_NONE                                                                              \
+    ((Identity){                                                                                   \
+        .caller = PIDREF_NONE, .owner = PIDREF_NONE, .below = PIDREF_NONE, .cgroup_events = -1})
 
 /* Resolves the pinned thread `tid`. -ESRCH: it has no pid here; -EPERM: a kernel thread; -EMFILE
  * and the like: cannot tell. *out is untouched on failure. */

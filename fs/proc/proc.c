@@ -87,7 +87,7 @@ static int read_at(int dir, const char *path, char *buf, size_t size, ssize_t *l
 static int read_boot_id(Proc *proc)
 {
     char buf[BOOT_ID_LENGTH + 8];
-    ssize_t len;
+    ssize_t len = 0;
     int err = read_at(proc->dir, "sys/kernel/random/boot_id", buf, sizeof buf, &len);
     if (err)
         return err;
@@ -120,7 +120,7 @@ static int open_cgroup_root(int dir)
     const size_t size = 1 << 20;
     char *text = malloc(size);
     char path[PATH_MAX];
-    ssize_t len;
+    ssize_t len = 0;
     bool found = text && read_at(dir, "self/mountinfo", text, size, &len) == 0 &&
                  proc_text_cgroup_mount(text, (size_t)len, path, sizeof path);
     free(text);
@@ -212,7 +212,7 @@ ssize_t proc_read(const Proc *proc, pid_t pid, const char *file, char *buf, size
     char path[PATH_TEXT];
     if (!format_path(path, pid, file))
         return -ENAMETOOLONG;
-    ssize_t len;
+    ssize_t len = 0;
     int err = read_at(proc->dir, path, buf, size, &len);
     if (err != -ENOENT)
         return err ? err : len;

@@ -148,7 +148,7 @@ int scope_cgroup_path(const Proc *proc, pid_t pid, char *path, size_t size)
         return -ESRCH;
     if (strlen(whole) > size)
         return -ENAMETOOLONG;
-    memcpy(path, whole + 1, strlen(whole));
+    memcpy(path, whole + 1, strlen(whole + 1) + 1);
     return 0;
 }
 

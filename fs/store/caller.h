@@ -35,7 +35,7 @@ typedef struct {
     uid_t uid;
     gid_t gid;
     mode_t umask;
-    bool can_switch; /* root */
+    bool can_switch; /* root, with the right to */
     bool has_groups;
 } Creds;
 
@@ -48,6 +48,13 @@ void creds_as_daemon(Creds *creds);
 static inline Caller creds_daemon(const Creds *creds)
 {
     return (Caller){.uid = creds->daemon_uid, .gid = creds->daemon_gid};
+}
+
+/* In whose name to read. An unprivileged daemon reads as itself for all it lets in (allow_other):
+ * there the kernel has checked the caller's rights before it asks (default_permissions). */
+static inline Caller creds_reader(const Creds *creds, const Caller *caller)
+{
+    return creds->can_switch ? *caller : creds_daemon(creds);
 }
 
 /* 0, or -EPERM: an unprivileged daemon cannot act for this user. */

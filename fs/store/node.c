@@ -113,6 +113,14 @@ static bool still_the_same(const Store *store, const Node *node, const struct st
     return ((node->mode ^ st->st_mode) & S_IFMT) == 0 && !node_is_severed(store, node);
 }
 
+/* A directory found inside itself: what the table knows of the place where it is found is out of
+ * date (directories moved behind the mount). Its node must not become its own ancestor. */
+static bool is_own_ancestor(const Store *store, const Node *node, const Node *dir)
+{
+    return node_is_dir(node) && node->parent != node_index(store, dir) &&
+           node != node_root(store) && node_is_below(store, dir, node);
+}
+
 Node *node_intern_unnamed(Store *store, const struct stat *st)
 {
     Node *node = node_new(store, st->st_mode);
@@ -137,7 +145,7 @@ Node *node_intern_new(Store *store, Node *dir, const char *name, const struct st
 Node *node_intern(Store *store, Node *dir, const char *name, const struct stat *st)
 {
     Node *node = node_by_ino(store, st->st_dev, st->st_ino);
-    if (node && !still_the_same(store, node, st)) {
+    if (node && (!still_the_same(store, node, st) || is_own_ancestor(store, node, dir))) {
         unindex(store, node);
         node = NULL;
     }

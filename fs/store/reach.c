@@ -147,7 +147,7 @@ int reach_dirs(Store *store, Node *dirs[2], int fds[2])
             if (fds[i] < 0)
                 return fds[i];
         }
-        if (dirs[0]->fd == fds[0] || dirs[0]->fd < 0)
+        if (dirs[0]->fd == fds[0] || open_handle_fd(store, dirs[0]) == fds[0])
             return 0;
     }
     return -EMFILE;

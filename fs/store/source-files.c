@@ -86,6 +86,8 @@ int source_change(Store *store, const Caller *caller, Node *node, const Handle *
 
 int source_open(Store *store, const Caller *caller, Node *node, int flags)
 {
+    bool reads = (flags & O_ACCMODE) == O_RDONLY && !(flags & O_TRUNC);
+    Caller who = reads ? creds_reader(store->creds, caller) : *caller;
     int fd = -1, r;
     if (!store_has_room(store))
         return -EMFILE;
@@ -94,7 +96,7 @@ int source_open(Store *store, const Caller *caller, Node *node, int flags)
         r = reach_place(store, node, &place);
         if (r < 0)
             return r;
-        AS_CALLER(store->creds, caller, r,
+        AS_CALLER(store->creds, &who, r,
                   (fd = reach_open(store, node, &place, flags), errno = fd < 0 ? -fd : 0, fd));
         if ((r != -EMFILE && r != -ENFILE) || !store_shrink(store))
             break;
@@ -164,7 +166,8 @@ ssize_t source_getxattr(Store *store, const Caller *caller, Node *node, const ch
     int r = xattr_path(store, node, path, &own, &follow);
     if (r < 0)
         return r;
-    AS_CALLER(store->creds, caller, r,
+    Caller who = creds_reader(store->creds, caller);
+    AS_CALLER(store->creds, &who, r,
               n = follow ? getxattr(path, name, value, size) : lgetxattr(path, name, value, size));
     return r < 0 ? r : n;
 }
@@ -178,7 +181,8 @@ ssize_t source_listxattr(Store *store, const Caller *caller, Node *node, char *l
     int r = xattr_path(store, node, path, &own, &follow);
     if (r < 0)
         return r;
-    AS_CALLER(store->creds, caller, r,
+    Caller who = creds_reader(store->creds, caller);
+    AS_CALLER(store->creds, &who, r,
               n = follow ? listxattr(path, list, size) : llistxattr(path, list, size));
     return r < 0 ? r : n;
 }

@@ -78,15 +78,17 @@ static int link_descriptor(Store *store, const Caller *caller, int from, int dir
 int source_link(Store *store, const Caller *caller, Node *node, Node *dir, const char *name)
 {
     Place from;
-    int r = reach_dir(store, dir);
+    Node *parent = node->fd < 0 ? node_parent(store, node) : NULL;
+    Node *dirs[] = {parent ? parent : dir, dir};
+    int fds[2];
+    int r = reach_dirs(store, dirs, fds);
     if (r < 0 || (r = reach_place(store, node, &from)) < 0)
         return r;
-    int fd = reach_dir(store, dir);
     if (act_begin(store, ACT_OP_LINK, dir, name, &r))
         return r;
     if (from.name[0] == '\0')
-        return act_done(store, link_descriptor(store, caller, from.fd, fd, name));
-    AS_CALLER(store->creds, caller, r, linkat(from.fd, from.name, fd, name, 0));
+        return act_done(store, link_descriptor(store, caller, from.fd, fds[1], name));
+    AS_CALLER(store->creds, caller, r, linkat(from.fd, from.name, fds[1], name, 0));
     return act_done(store, r);
 }
 

@@ -29,6 +29,13 @@
 
 #define STORE_ROOT_ID 1 /* FUSE_ROOT_ID */
 
+/* May the kernel have been told to take the entry of a node as it is for a while? */
+typedef enum {
+    NODE_BELIEVED,
+    NODE_DOUBTED,     /* the kernel has been sent to look again */
+    NODE_DISBELIEVED, /* it has looked, and was told to ask each time */
+} NodeBelief;
+
 typedef struct {
     SlotHead head;
     uint64_t dev, ino;
@@ -44,6 +51,7 @@ typedef struct {
     uint32_t claims_below;
     uint32_t ino_next;
     uint32_t lru_next, lru_prev;
+    uint8_t belief; /* NodeBelief */
     bool in_lru;
     bool indexed;
     bool severed; /* belonged to a claim that was healed: what is below it is not reached by name */

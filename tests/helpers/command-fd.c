@@ -25,7 +25,7 @@ static int parse_flags(char *text)
         {"creat", O_CREAT},   {"excl", O_EXCL},         {"trunc", O_TRUNC},
         {"append", O_APPEND}, {"nofollow", O_NOFOLLOW}, {"dir", O_DIRECTORY},
         {"path", O_PATH},     {"tmpfile", O_TMPFILE},   {"sync", O_SYNC},
-        {"direct", O_DIRECT}, {"nonblock", O_NONBLOCK},
+        {"direct", O_DIRECT}, {"nonblock", O_NONBLOCK}, {"noatime", O_NOATIME},
     };
     int flags = O_CLOEXEC;
     char *rest = NULL;
@@ -203,9 +203,10 @@ static int do_setlk(int argc, char **argv, FILE *value)
 {
     (void)argc, (void)value;
     struct flock lock = {.l_whence = SEEK_SET};
-    lock.l_type = strcmp(argv[2], "rd") == 0   ? F_RDLCK
-                  : strcmp(argv[2], "wr") == 0 ? F_WRLCK
-                                               : F_UNLCK;
+    if (strcmp(argv[2], "rd") == 0)
+        lock.l_type = F_RDLCK;
+    else
+        lock.l_type = strcmp(argv[2], "wr") == 0 ? (short)F_WRLCK : (short)F_UNLCK;
     return command_result(fcntl(fd_of(argv[1]), F_SETLK, &lock));
 }
 

@@ -60,6 +60,12 @@ static int acquire_symlink(const char *lock, const char *own)
     return taken(symlink(own, lock));
 }
 
+static int acquire_mkfifo(const char *lock, const char *own)
+{
+    (void)own;
+    return taken(mkfifo(lock, 0666));
+}
+
 /* A directory made elsewhere and moved onto the name; the one made by a killed predecessor is used
  * again. */
 static int acquire_rename(const char *lock, const char *own)
@@ -86,6 +92,7 @@ static const HammerMethod methods[] = {
     {"excl", acquire_excl, release_file, false},
     {"link", acquire_link, release_file, true},
     {"symlink", acquire_symlink, release_file, false},
+    {"mkfifo", acquire_mkfifo, release_file, false},
     {"rename", acquire_rename, release_dir, false},
     {"nothing", acquire_nothing, release_nothing, false},
 };
@@ -100,5 +107,5 @@ const HammerMethod *hammer_method_find(const char *name)
 
 const char *hammer_method_names(void)
 {
-    return "mkdir, excl, link, symlink, rename, nothing";
+    return "mkdir, excl, link, symlink, mkfifo, rename, nothing";
 }

@@ -64,13 +64,16 @@ int main(int argc, char **argv)
     int n = argc - 1;
     int *watches = calloc((size_t)n + 1, sizeof(*watches));
     int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    if (fd < 0 || !watches)
+    if (fd < 0 || !watches) {
+        free(watches);
         return 1;
+    }
     for (int i = 0; i < n; i++) {
         watches[i] = inotify_add_watch(fd, argv[i + 1],
                                        IN_ALL_EVENTS & ~(IN_OPEN | IN_ACCESS | IN_CLOSE_NOWRITE));
         if (watches[i] < 0) {
             printf("%s %s\n", command_errno_name(errno), argv[i + 1]);
+            free(watches);
             return 1;
         }
     }

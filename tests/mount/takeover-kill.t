@@ -69,7 +69,7 @@ for my $way ($ENV{LOCKFS_QUICK} ? ('') : ('', 'resend')) {
         my @hammer = map {
             my ($method, $dir) = ($_, "$p/locks/$_");
             mkdir $dir;
-            spawn([ helper('hammer'), '--processes', 4, '--locks', 3, '--method', $method, '--acquisitions', 50,
+            spawn([ helper('hammer'), '--processes', 4, '--locks', 3, '--method', $method, '--acquisitions', 100 * $seconds,
                     '--kills-per-second', 20, '--seconds', $seconds, $dir ], stderr => temp_path("$method.err"));
         } qw(mkdir excl);
         my @churn = map { my $tag = $_; spawn(sub { $| = 1; say churn("$p/data", $tag, time + $seconds) }) } qw(a b);
@@ -85,7 +85,7 @@ for my $way ($ENV{LOCKFS_QUICK} ? ('') : ('', 'resend')) {
             is $hammer->status_text, 'exit 0', "locks: $line";
         }
         cmp_ok $kills, '>', $seconds, "$kills workers were killed";
-        is scalar(() = $m->log =~ /another worker took over/g) >= $kills - 1, 1, 'each was replaced';
+        cmp_ok scalar(() = $m->log =~ /another worker took over/g), '>', 0.9 * $kills, 'and replaced';
         is $m->umount, 'exit 0', 'the keeper ends well';
     };
 }

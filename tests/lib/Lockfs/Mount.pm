@@ -155,10 +155,21 @@ sub try_umount {
     return ($status == 0, $text);
 }
 
+# The same, again and again while the mount is busy: after a death the daemon itself is in its mount for moments,
+# to take away entries.
+sub _umount_patiently {
+    my ($self) = @_;
+    my $deadline = now() + 10;
+    while (1) {
+        my ($ok, $message) = $self->try_umount;
+        return ($ok, $message) if $ok || $message !~ /busy/ || now() > $deadline;
+    }
+}
+
 # Unmounts and returns how the daemon ended ('exit 0'). Dies when the unmount is refused.
 sub umount {
     my ($self) = @_;
-    my ($ok, $message) = $self->try_umount;
+    my ($ok, $message) = $self->_umount_patiently;
     $ok or die "umount $self->{path}: $message";
     return $self->wait_end;
 }
@@ -180,7 +191,7 @@ sub kill { my ($self, $signal) = @_; return CORE::kill($signal // 'KILL', $self-
 sub end_all {
     for my $self (reverse @LIVE) {
         next if $self->{owner} != $$ || $self->{ended};
-        my ($ok, $message) = $self->try_umount;
+        my ($ok, $message) = $self->_umount_patiently;
         if (!$ok) {
             $failed = "umount $self->{path} at the end: $message" if $self->is_mounted;
             Lockfs::Sys::unmount_below($self->{path});
