@@ -32,24 +32,41 @@ static bool undo_reserve(Journal *journal, uint64_t end)
     return true;
 }
 
-/* Without room for it the record is not brought back after a crash in this operation; the
- * rebuilding that follows (see the engine's recover.c) mends what it can. */
+/* Writes a record at `at` of the log; the position after it, or `at` without room: then the record
+ * is not brought back after a crash in this operation, and the rebuilding that follows (the
+ * engine's recover.c) mends what it can. */
+static uint64_t write_kept(Journal *journal, uint64_t at, uint32_t number, uint32_t index)
+{
+    const SlotArray *array = journal->arrays[number];
+    uint64_t end = at + sizeof(Kept) + array->record;
+    if (!undo_reserve(journal, end))
+        return at;
+    Kept *kept = (Kept *)(journal->undo + at);
+    *kept = (Kept){number, index, array->record};
+    memcpy(kept + 1, slot_peek(array, index), array->record);
+    return end;
+}
+
+static void set_used(Journal *journal, uint64_t used)
+{
+    __atomic_store_n(&journal->shared->undo_used, used, __ATOMIC_RELEASE);
+}
+
 static void keep(SlotKeeper *keeper, uint32_t number, uint32_t index)
 {
     Journal *journal = (Journal *)keeper;
-    const SlotArray *array = journal->arrays[number];
     if (index == 0)
         return;
-    SlotHead *head = slot_peek(array, index);
-    uint64_t at = journal->shared->undo_used;
-    uint64_t end = at + sizeof(Kept) + array->record;
-    if (undo_reserve(journal, end)) {
-        Kept *kept = (Kept *)(journal->undo + at);
-        *kept = (Kept){number, index, array->record};
-        memcpy(kept + 1, head, array->record);
-        __atomic_store_n(&journal->shared->undo_used, end, __ATOMIC_RELEASE);
-    }
+    set_used(journal, write_kept(journal, journal->shared->undo_used, number, index));
+    SlotHead *head = slot_peek(journal->arrays[number], index);
     __atomic_store_n(&head->stamp, keeper->stamp, __ATOMIC_RELEASE);
+}
+
+/* Where the log begins that leads back to the last point of no return. */
+static uint64_t section(const JournalShared *shared)
+{
+    const JournalAct *act = &shared->acts[shared->current];
+    return act->state == ACT_STATE_NONE ? 0 : act->undo_from;
 }
 
 int journal_init(Journal *journal, int fd, uint64_t offset)
@@ -93,9 +110,8 @@ void journal_add(Journal *journal, SlotArray *array)
 unsigned journal_rollback(Journal *journal)
 {
     JournalShared *shared = journal->shared;
-    const JournalAct *act = &shared->acts[shared->current];
     unsigned n = 0;
-    for (uint64_t at = act->state == ACT_STATE_NONE ? 0 : act->undo_from; at < shared->undo_used;) {
+    for (uint64_t at = section(shared); at < shared->undo_used;) {
         const Kept *kept = (const Kept *)(journal->undo + at);
         const SlotArray *array = journal->arrays[kept->array];
         memcpy(slot_peek(array, kept->index), kept + 1, kept->size);
@@ -123,6 +139,7 @@ void journal_begin(Journal *journal, JournalPhase phase, uint64_t unique)
     shared->undo_used = 0;
     shared->acts[shared->current].state = ACT_STATE_NONE;
     shared->reply_size = 0;
+    shared->n_failures = 0;
     shared->unique = unique;
     set_phase(journal, phase);
     open_section(journal);
@@ -131,8 +148,7 @@ void journal_begin(Journal *journal, JournalPhase phase, uint64_t unique)
 void journal_resume(Journal *journal)
 {
     JournalShared *shared = journal->shared;
-    const JournalAct *act = &shared->acts[shared->current];
-    shared->undo_used = act->state == ACT_STATE_NONE ? 0 : act->undo_from;
+    shared->undo_used = section(shared);
     open_section(journal);
 }
 
@@ -195,11 +211,18 @@ void journal_act_begin(Journal *journal)
 {
     JournalShared *shared = journal->shared;
     JournalAct *act = journal_act_next(journal);
+    /* Who holds a record already will not ask for it again: all are kept anew. */
+    uint64_t end = shared->undo_used;
+    for (uint64_t at = section(shared); at < shared->undo_used;) {
+        const Kept *kept = (const Kept *)(journal->undo + at);
+        end = write_kept(journal, end, kept->array, kept->index);
+        at += sizeof *kept + kept->size;
+    }
     act->undo_from = shared->undo_used;
     act->result = 0;
     act->state = ACT_STATE_BEGUN;
     __atomic_store_n(&shared->current, 1 - shared->current, __ATOMIC_RELEASE);
-    open_section(journal);
+    set_used(journal, end);
     CRASH_POINT("act-begun");
 }
 
@@ -209,10 +232,34 @@ JournalAct *journal_act(const Journal *journal)
     return act->state == ACT_STATE_NONE ? NULL : act;
 }
 
+static void note_failure(JournalShared *shared, const JournalAct *act, int result)
+{
+    if (shared->n_failures == JOURNAL_FAILURES)
+        return;
+    shared->failures[shared->n_failures] =
+        (JournalFailure){act->op, result, act->flags, g_str_hash(act->name), act->dir_ino};
+    __atomic_store_n(&shared->n_failures, shared->n_failures + 1, __ATOMIC_RELEASE);
+}
+
+int journal_failure(const Journal *journal, uint32_t op, uint32_t flags, uint64_t dir_ino,
+                    const char *name)
+{
+    const JournalShared *shared = journal->shared;
+    for (uint32_t i = 0; i < shared->n_failures; i++) {
+        const JournalFailure *failure = &shared->failures[i];
+        if (failure->op == op && failure->flags == flags && failure->dir_ino == dir_ino &&
+            failure->name == g_str_hash(name))
+            return failure->result;
+    }
+    return 0;
+}
+
 void journal_act_done(Journal *journal, int result)
 {
     CRASH_POINT("act-executed");
     JournalAct *act = &journal->shared->acts[journal->shared->current];
+    if (result < 0)
+        note_failure(journal->shared, act, result);
     act->result = result;
     __atomic_store_n(&act->state, ACT_STATE_DONE, __ATOMIC_RELEASE);
     CRASH_POINT("act-done");

@@ -63,6 +63,17 @@ typedef struct {
     char name[256], new_name[256];
 } JournalAct;
 
+/* An act that came to nothing, before the one in force. */
+typedef struct {
+    uint32_t op;
+    int32_t result;
+    uint32_t flags;
+    uint32_t name; /* hash */
+    uint64_t dir_ino;
+} JournalFailure;
+
+#define JOURNAL_FAILURES 8
+
 /* In the mapped file. */
 typedef struct {
     uint32_t phase;
@@ -74,6 +85,9 @@ typedef struct {
     uint32_t tries;      /* deaths in the request tried_unique */
     uint64_t tried_unique;
     uint64_t counters[16]; /* the user's statistics */
+    uint32_t n_failures;
+    uint32_t spare;
+    JournalFailure failures[JOURNAL_FAILURES]; /* of this operation */
     JournalAct acts[2];
 } JournalShared;
 
@@ -133,5 +147,9 @@ void journal_act_begin(Journal *journal);
 /* The act in force; NULL: none. */
 JournalAct *journal_act(const Journal *journal);
 void journal_act_done(Journal *journal, int result);
+
+/* Was this act tried earlier in the operation, and failed? 0: no. */
+int journal_failure(const Journal *journal, uint32_t op, uint32_t flags, uint64_t dir_ino,
+                    const char *name);
 
 #endif

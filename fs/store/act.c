@@ -39,24 +39,31 @@ static bool is_removal(ActOp op)
     return op == ACT_OP_UNLINK || op == ACT_OP_RMDIR || op == ACT_OP_RENAME;
 }
 
-/* The act in force is this one, and was executed. */
-static bool repeats(Store *store, ActOp op, const Node *dir, const char *name, int *result)
+/* true: *result is what came of this act before the death. What is not known then is new. */
+static bool repeats(Store *store, ActOp op, unsigned flags, const Node *dir, const char *name,
+                    int *result)
 {
     if (!store->replaying)
         return false;
-    store->replaying = false; /* from here on the source is as it looks */
     const JournalAct *act = journal_act(store->journal);
-    if (act->op != op || !is_place(act, dir, name))
-        return false;
-    *result = act->result;
-    return true;
+    if (act->op == op && act->flags == flags && is_place(act, dir, name)) {
+        store->replaying = false; /* from here on the source is as it looks */
+        *result = act->result;
+        return true;
+    }
+    int failed = journal_failure(store->journal, op, flags, dir->ino, name);
+    if (failed)
+        *result = failed;
+    else
+        store->replaying = false;
+    return failed != 0;
 }
 
-static JournalAct *note(Store *store, ActOp op, Node *dir, const char *name)
+static JournalAct *note(Store *store, ActOp op, unsigned flags, const Node *dir, const char *name)
 {
     JournalAct *act = journal_act_next(store->journal);
     act->op = op;
-    act->flags = 0;
+    act->flags = flags;
     act->dir_dev = dir->dev;
     act->dir_ino = dir->ino;
     act->begun = clock_file_now();
@@ -65,13 +72,13 @@ static JournalAct *note(Store *store, ActOp op, Node *dir, const char *name)
     return act;
 }
 
-bool act_begin(Store *store, ActOp op, Node *dir, const char *name, int *result)
+bool act_begin(Store *store, ActOp op, unsigned flags, Node *dir, const char *name, int *result)
 {
     if (!is_noted(store))
         return false;
-    if (repeats(store, op, dir, name, result))
+    if (repeats(store, op, flags, dir, name, result))
         return true;
-    JournalAct *act = note(store, op, dir, name);
+    JournalAct *act = note(store, op, flags, dir, name);
     if (is_removal(op)) {
         creds_as_daemon(store->creds);
         act->existed = stat_name(store, dir, name, &act->st);
@@ -85,10 +92,9 @@ bool act_begin_rename(Store *store, Node *dir, const char *name, Node *new_dir,
 {
     if (!is_noted(store))
         return false;
-    if (repeats(store, ACT_OP_RENAME, dir, name, result))
+    if (repeats(store, ACT_OP_RENAME, flags, dir, name, result))
         return true;
-    JournalAct *act = note(store, ACT_OP_RENAME, dir, name);
-    act->flags = flags;
+    JournalAct *act = note(store, ACT_OP_RENAME, flags, dir, name);
     act->new_dir_dev = new_dir->dev;
     act->new_dir_ino = new_dir->ino;
     g_strlcpy(act->new_name, new_name, sizeof act->new_name);
@@ -116,7 +122,7 @@ bool act_begin_xattr(Store *store, Node *node, const char *name, bool exists, in
         *result = 0;
         return !flags && before->existed && !exists;
     }
-    JournalAct *act = note(store, ACT_OP_XATTR, node, name);
+    JournalAct *act = note(store, ACT_OP_XATTR, 0, node, name);
     act->existed = exists;
     journal_act_begin(store->journal);
     return false;

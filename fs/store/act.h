@@ -31,7 +31,7 @@ typedef enum {
 
 /* true: it was done already, *result is what came of it (the descriptor, for ACT_OP_CREATE). false:
  * do it now, and give the result to act_done(). */
-bool act_begin(Store *store, ActOp op, Node *dir, const char *name, int *result);
+bool act_begin(Store *store, ActOp op, unsigned flags, Node *dir, const char *name, int *result);
 bool act_begin_rename(Store *store, Node *dir, const char *name, Node *new_dir,
                       const char *new_name, unsigned flags, int *result);
 

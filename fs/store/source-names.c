@@ -31,7 +31,7 @@ int source_mkdir(Store *store, const Caller *caller, Node *dir, const char *name
     int fd = reach_dir(store, dir), r;
     if (fd < 0)
         return fd;
-    if (act_begin(store, ACT_OP_MKDIR, dir, name, &r))
+    if (act_begin(store, ACT_OP_MKDIR, 0, dir, name, &r))
         return r;
     creds_set_umask(store->creds, caller->umask);
     AS_CALLER(store->creds, caller, r, mkdirat(fd, name, mode));
@@ -44,7 +44,7 @@ int source_mknod(Store *store, const Caller *caller, Node *dir, const char *name
     int fd = reach_dir(store, dir), r;
     if (fd < 0)
         return fd;
-    if (act_begin(store, ACT_OP_MKNOD, dir, name, &r))
+    if (act_begin(store, ACT_OP_MKNOD, 0, dir, name, &r))
         return r;
     creds_set_umask(store->creds, caller->umask);
     AS_CALLER_WITH_GROUPS(store->creds, caller, needs_groups(mode), r,
@@ -58,7 +58,7 @@ int source_symlink(Store *store, const Caller *caller, const char *target, Node 
     int fd = reach_dir(store, dir), r;
     if (fd < 0)
         return fd;
-    if (act_begin(store, ACT_OP_SYMLINK, dir, name, &r))
+    if (act_begin(store, ACT_OP_SYMLINK, 0, dir, name, &r))
         return r;
     AS_CALLER(store->creds, caller, r, symlinkat(target, fd, name));
     return act_done(store, r);
@@ -84,7 +84,7 @@ int source_link(Store *store, const Caller *caller, Node *node, Node *dir, const
     int r = reach_dirs(store, dirs, fds);
     if (r < 0 || (r = reach_place(store, node, &from)) < 0)
         return r;
-    if (act_begin(store, ACT_OP_LINK, dir, name, &r))
+    if (act_begin(store, ACT_OP_LINK, 0, dir, name, &r))
         return r;
     if (from.name[0] == '\0')
         return act_done(store, link_descriptor(store, caller, from.fd, fds[1], name));
@@ -98,7 +98,7 @@ int source_create(Store *store, const Caller *caller, Node *dir, const char *nam
     int dir_fd = store_has_room(store) ? reach_dir(store, dir) : -EMFILE, r, fd = -1;
     if (dir_fd < 0)
         return dir_fd;
-    if (act_begin(store, ACT_OP_CREATE, dir, name, &r))
+    if (act_begin(store, ACT_OP_CREATE, (unsigned)flags, dir, name, &r))
         return r;
     creds_set_umask(store->creds, caller->umask);
     for (int tries = 0; tries < 2; tries++) {
@@ -131,7 +131,7 @@ int source_remove(Store *store, const Caller *caller, Node *dir, const char *nam
     int fd = reach_dir(store, dir), r;
     if (fd < 0)
         return fd;
-    if (act_begin(store, is_dir ? ACT_OP_RMDIR : ACT_OP_UNLINK, dir, name, &r))
+    if (act_begin(store, is_dir ? ACT_OP_RMDIR : ACT_OP_UNLINK, 0, dir, name, &r))
         return r;
     AS_CALLER(store->creds, caller, r, unlinkat(fd, name, is_dir ? AT_REMOVEDIR : 0));
     return act_done(store, r);
