@@ -26,13 +26,13 @@
 
 /* A worker that dies this early may do so for ever: the next one waits a little. */
 #define QUICK_NS (20 * CLOCK_NS_PER_MS)
-#define QUICK_FREE 10
+#define QUICK_FREE 100
 #define QUICK_WAIT_MS 200
 
 /* What a signal handler can reach: a process has its signals once. */
 static struct {
     KeeperShared *shared;
-    volatile sig_atomic_t end;
+    volatile sig_atomic_t end, replace;
 } received;
 
 typedef struct {
@@ -44,6 +44,7 @@ typedef struct {
     unsigned quick; /* deaths in a row */
     bool told_to_end;
     bool hung;
+    bool replacing;
     uint64_t seen;
     unsigned stuck_ticks;
     KeeperStart start;
@@ -85,12 +86,14 @@ static GArray *leftovers(const Keeper *keeper)
 
 static void note_signal(int number)
 {
-    if (number != SIGCHLD)
+    if (number == SIGUSR1)
+        received.replace = 1;
+    else if (number != SIGCHLD)
         received.end = 1;
     __atomic_add_fetch(&received.shared->signals, 1, __ATOMIC_RELEASE);
 }
 
-static const int handled[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP};
+static const int handled[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1};
 
 static void handle_signals(KeeperShared *shared, bool in_keeper)
 {
@@ -227,6 +230,12 @@ static void wait_for_end(Run *run)
             run->told_to_end = true;
             kill(run->pid, SIGTERM);
         }
+        if (received.replace && !run->replacing) {
+            received.replace = 0;
+            run->replacing = run->keeper->may_replace(run->keeper->ctx);
+            if (run->replacing)
+                kill(run->pid, SIGKILL);
+        }
         wait_a_while(run->shared, worker, signals);
         if (clock_boot_ns() - last_look >= TICK_NS) {
             last_look = clock_boot_ns();
@@ -278,6 +287,9 @@ static int run_workers(Run *run)
         wait_for_end(run);
         if (WIFEXITED(run->status))
             return WEXITSTATUS(run->status);
+        if (run->replacing)
+            run->keeper->replace(run->keeper->ctx);
+        run->replacing = false; /* it could not be started: another worker then */
         describe_end(run);
         slow_down(run);
         reap_old();
@@ -292,7 +304,12 @@ int keeper_run(Keeper *keeper)
         log_error("cannot start a worker: %s", strerror(errno));
         return 1;
     }
-    Run run = {.keeper = keeper, .shared = shared};
+    Run run = {.keeper = keeper, .shared = shared, .start = {.keeper = getpid()}};
+    if (keeper->resumed) {
+        run.start.number = 1;
+        run.start.died_ns = clock_boot_ns();
+        g_strlcpy(run.start.cause, keeper->resumed, sizeof run.start.cause);
+    }
     handle_signals(shared, true);
     int status = run_workers(&run);
     munmap(shared, sizeof *shared);

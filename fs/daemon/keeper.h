@@ -25,6 +25,7 @@ typedef struct {
 
 /* Why a worker starts. */
 typedef struct {
+    pid_t keeper;
     unsigned number;   /* 0: the first one */
     int64_t died_ns;   /* when the last one was seen to be dead, boot clock */
     char cause[48];    /* what it died of */
@@ -37,7 +38,12 @@ typedef struct {
     /* In the keeper: is the worker at work, or work waiting for it, and none was done since *seen
      * was last set? */
     bool (*is_stuck)(void *ctx, uint64_t *seen);
+    /* The keeper got SIGUSR1. May another program take its place? If so, it is to be started by
+     * `replace`, when the worker is dead. */
+    bool (*may_replace)(void *ctx);
+    void (*replace)(void *ctx);
     void *ctx;
+    const char *resumed; /* why there has been a worker before; NULL: there has not */
     GArray *own;         /* the keeper's descriptors */
     unsigned hang_limit; /* seconds without progress */
 } Keeper;

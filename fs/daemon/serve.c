@@ -6,6 +6,7 @@
 #include "daemon/end-signal.h"
 #include "daemon/keeper.h"
 #include "daemon/mount.h"
+#include "daemon/resume.h"
 #include "daemon/through-mount.h"
 #include "engine/recover.h"
 #include "fuse/server.h"
@@ -32,7 +33,9 @@ typedef struct {
     FuseServer *server;
     ThroughMount through;
     int fd;
-    int state;                    /* the file; taken by the engine */
+    int state;                    /* the file; the engine takes the worker's view of it */
+    const char *resumed;          /* why, where another program began this mount */
+    GArray *inherited;            /* from it */
     const JournalShared *watched; /* what the keeper sees of the worker's progress */
 } Lockfs;
 
@@ -54,7 +57,7 @@ static bool start_engine(Lockfs *lockfs)
     const Options *options = lockfs->options;
     int r = engine_init(&lockfs->engine, fd_take(&lockfs->source.root),
                         options->in_place || !options->source, &options->engine, options->rules,
-                        lockfs->proc, lockfs->helpers, fd_take(&lockfs->state));
+                        lockfs->proc, lockfs->helpers, lockfs->state);
     if (r < 0)
         log_error("cannot start: %s", strerror(-r));
     return r == 0;
@@ -139,6 +142,37 @@ static int run(Lockfs *lockfs, EndSignal *end)
     return r < 0;
 }
 
+/* In the worker, whose keeper was killed: it takes that one's place. */
+static void become_keeper(void *ctx)
+{
+    Lockfs *lockfs = ctx;
+    log_warning("%s: the keeper is gone: the worker takes its place", lockfs->options->mountpoint);
+    engine_lock(&lockfs->engine); /* no descriptor comes or goes */
+    int r = resume_exec(lockfs->state, false);
+    engine_unlock(&lockfs->engine);
+    log_error("%s: cannot start a new keeper: %s; the mount ends with this process",
+              lockfs->options->mountpoint, strerror(-r));
+}
+
+static bool may_replace(void *ctx)
+{
+    const Lockfs *lockfs = ctx;
+    return resume_is_possible(lockfs->state);
+}
+
+static void replace(void *ctx)
+{
+    const Lockfs *lockfs = ctx;
+    resume_exec(lockfs->state, true);
+}
+
+static int start_end_signal(Lockfs *lockfs, const KeeperStart *start, EndSignal **end)
+{
+    EndSignalParent parent = {start->keeper, become_keeper, lockfs};
+    return end_signal_new(&lockfs->engine, lockfs->server, lockfs->options,
+                          start->keeper ? &parent : NULL, end);
+}
+
 /* In the worker. */
 static int serve(void *ctx, const KeeperStart *start)
 {
@@ -146,7 +180,7 @@ static int serve(void *ctx, const KeeperStart *start)
     EndSignal *end = NULL;
     bool ready =
         start_engine(lockfs) && (start->number ? take_over(lockfs, start) : start_server(lockfs));
-    if (!ready || end_signal_new(&lockfs->engine, lockfs->server, lockfs->options, &end) < 0) {
+    if (!ready || start_end_signal(lockfs, start, &end) < 0) {
         mount_detach(lockfs->options);
         return 1;
     }
@@ -177,22 +211,70 @@ static unsigned hang_limit(void)
     return seconds > 0 ? (unsigned)seconds : HANG_SECONDS;
 }
 
+static bool is_known(const Lockfs *lockfs, int fd)
+{
+    return fd <= STDERR_FILENO || fd == lockfs->fd || fd == lockfs->state ||
+           fd == lockfs->source.root || fd == lockfs->source.lock;
+}
+
+/* What another program left open is the dead worker's, except what the header names. */
+static GArray *own_descriptors(const Lockfs *lockfs)
+{
+    GArray *own = keeper_descriptors();
+    for (guint i = 0; lockfs->inherited && i < lockfs->inherited->len; i++) {
+        int fd = g_array_index(lockfs->inherited, int, i);
+        for (guint n = own->len; n-- > 0 && !is_known(lockfs, fd);)
+            if (g_array_index(own, int, n) == fd)
+                g_array_remove_index_fast(own, n);
+    }
+    return own;
+}
+
 static int serve_by_workers(Lockfs *lockfs)
 {
     Keeper keeper = {.run = serve,
                      .is_stuck = is_stuck,
+                     .may_replace = may_replace,
+                     .replace = replace,
                      .ctx = lockfs,
-                     .own = keeper_descriptors(),
+                     .resumed = lockfs->resumed,
+                     .own = own_descriptors(lockfs),
                      .hang_limit = hang_limit()};
     int status = keeper_run(&keeper);
     g_array_free(keeper.own, TRUE);
     return status;
 }
 
+static bool write_header(Lockfs *lockfs)
+{
+    const Options *options = lockfs->options;
+    g_autofree ResumeHeader *header = g_new0(ResumeHeader, 1);
+    *header = (ResumeHeader){
+        .connection = lockfs->fd,
+        .root = lockfs->source.root,
+        .lock = lockfs->source.lock,
+        .network = lockfs->source.network,
+        .in_place = options->in_place,
+        .device = lockfs->through.dev,
+    };
+    g_strlcpy(header->boot_id, proc_boot_id(lockfs->proc), sizeof header->boot_id);
+    g_strlcpy(header->mountpoint, options->mountpoint, PATH_MAX);
+    g_strlcpy(header->source, options->source ? options->source : "", PATH_MAX);
+    g_strlcpy(header->scratch, lockfs->source.scratch ? lockfs->source.scratch : "", PATH_MAX);
+    int r = resume_write(lockfs->state, header);
+    if (r < 0)
+        log_error("cannot start: no memory for the state: %s", strerror(-r));
+    return r == 0;
+}
+
 static int serve_attached(Lockfs *lockfs, int notify)
 {
     lockfs->through.mountpoint = lockfs->options->mountpoint;
     note_device(lockfs);
+    if (!write_header(lockfs)) {
+        mount_detach(lockfs->options);
+        return 1;
+    }
     if (notify >= 0)
         background_ready(notify);
     /* One process for all, for tools that cannot follow a worker. */
@@ -201,19 +283,24 @@ static int serve_attached(Lockfs *lockfs, int notify)
     return serve_by_workers(lockfs);
 }
 
-static bool open_state(Lockfs *lockfs)
+static bool watch_state(Lockfs *lockfs)
 {
-    lockfs->state = slot_file_new("lockfs");
-    void *watched =
-        lockfs->state < 0 || ftruncate(lockfs->state, sizeof(JournalShared)) != 0
-            ? MAP_FAILED
-            : mmap(NULL, sizeof(JournalShared), PROT_READ, MAP_SHARED, lockfs->state, 0);
+    void *watched = mmap(NULL, sizeof(JournalShared), PROT_READ, MAP_SHARED, lockfs->state, 0);
     if (watched == MAP_FAILED) {
         log_error("cannot start: no memory for the state: %s", strerror(errno));
         return false;
     }
     lockfs->watched = watched;
     return true;
+}
+
+static bool open_state(Lockfs *lockfs)
+{
+    lockfs->state = slot_file_new("lockfs");
+    if (lockfs->state >= 0 && fallocate(lockfs->state, 0, 0, sizeof(JournalShared)) == 0)
+        return watch_state(lockfs);
+    log_error("cannot start: no memory for the state: %s", strerror(errno));
+    return false;
 }
 
 int serve_mount(const Options *options)
@@ -238,5 +325,52 @@ int serve_mount(const Options *options)
     helper_list_free(lockfs.helpers);
     proc_close(lockfs.proc);
     mount_close_source(&lockfs.source);
+    return status;
+}
+
+static int serve_with_header(const Options *options, const ResumeHeader *header, Lockfs *lockfs)
+{
+    lockfs->options = options;
+    lockfs->fd = header->connection;
+    lockfs->source = (MountSource){
+        .root = header->root,
+        .lock = header->lock,
+        .network = header->network,
+        .scratch = header->scratch[0] ? g_strdup(header->scratch) : NULL,
+    };
+    lockfs->through = (ThroughMount){options->mountpoint, header->device};
+    if (header->version == 1)
+        note_device(lockfs);
+    if (!options->foreground)
+        log_set_target(LOG_TO_SYSLOG);
+    lockfs->helpers = helper_list_new_shipped();
+    end_signal_hold();
+    if (!watch_state(lockfs) || !write_header(lockfs))
+        return 1;
+    int status = serve_by_workers(lockfs);
+    helper_list_free(lockfs->helpers);
+    mount_close_source(&lockfs->source);
+    return status;
+}
+
+int serve_resumed(int argc, char **argv, int state, bool check)
+{
+    Lockfs lockfs = {
+        .state = state, .resumed = "another program", .inherited = keeper_descriptors()};
+    g_autofree ResumeHeader *header = g_new0(ResumeHeader, 1);
+    Options options;
+    int status = 1;
+    for (guint i = 0; i < lockfs.inherited->len; i++)
+        if (g_array_index(lockfs.inherited, int, i) > STDERR_FILENO)
+            fcntl(g_array_index(lockfs.inherited, int, i), F_SETFD, FD_CLOEXEC);
+    if (!open_proc(&lockfs) || !resume_read(state, proc_boot_id(lockfs.proc), header))
+        return status;
+    OptionsPlaces places = {header->source[0] ? header->source : NULL, header->mountpoint,
+                            header->in_place};
+    if (options_parse_at(argc, argv, &places, &options) == OPTIONS_RUN)
+        status = check ? 0 : serve_with_header(&options, header, &lockfs);
+    options_clear(&options);
+    proc_close(lockfs.proc);
+    g_array_free(lockfs.inherited, TRUE);
     return status;
 }
