@@ -55,25 +55,49 @@ static bool is_terminated(const char text[PATH_MAX])
     return memchr(text, '\0', PATH_MAX) != NULL;
 }
 
+static const char *problem_of(const ResumeHeader *header, ssize_t size)
+{
+    if (size != sizeof *header || memcmp(header->magic, MAGIC, sizeof header->magic) != 0)
+        return "it is none";
+    if (header->version < 1 || header->version > RESUME_VERSION)
+        return "it is of another version of lockfs";
+    if (header->record_sizes != record_sizes())
+        return "its records are of another version of lockfs";
+    if (!is_terminated(header->mountpoint) || !is_terminated(header->source) ||
+        !is_terminated(header->scratch) || !is_terminated(header->path))
+        return "it is damaged";
+    return NULL;
+}
+
+static bool is_of_boot(const ResumeHeader *header, const char *boot_id)
+{
+    return strncmp(header->boot_id, boot_id, sizeof header->boot_id) == 0;
+}
+
 bool resume_read(int state, const char *boot_id, ResumeHeader *header)
 {
     ssize_t n = pread(state, header, sizeof *header, ENGINE_HEADER_AT);
-    const char *problem = NULL;
-    if (n != sizeof *header || memcmp(header->magic, MAGIC, sizeof header->magic) != 0)
-        problem = "it is none";
-    else if (header->version < 1 || header->version > RESUME_VERSION)
-        problem = "it is of another version of lockfs";
-    else if (header->record_sizes != record_sizes())
-        problem = "its records are of another version of lockfs";
-    else if (strncmp(header->boot_id, boot_id, sizeof header->boot_id) != 0)
+    const char *problem = problem_of(header, n);
+    if (!problem && !is_of_boot(header, boot_id))
         problem = "it is of another boot";
-    else if (!is_terminated(header->mountpoint) || !is_terminated(header->source) ||
-             !is_terminated(header->scratch))
-        problem = "it is damaged";
     if (problem)
         log_error("cannot go on with the state of a running mount: %s (layout %u, this program "
                   "reads 1 to %d)",
                   problem, n > 0 ? header->version : 0, RESUME_VERSION);
+    return !problem;
+}
+
+bool resume_read_left(int state, const char *boot_id, bool *same_boot)
+{
+    g_autofree ResumeHeader *header = g_new0(ResumeHeader, 1);
+    ssize_t n = pread(state, header, sizeof *header, ENGINE_HEADER_AT);
+    const char *problem = problem_of(header, n);
+    if (problem)
+        log_warning("the state that an earlier mount left is not taken up: %s; its locks are owned "
+                    "by nobody now",
+                    problem);
+    else
+        *same_boot = is_of_boot(header, boot_id);
     return !problem;
 }
 

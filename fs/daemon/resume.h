@@ -25,7 +25,7 @@ typedef struct {
     int32_t connection, root, lock;
     bool network, in_place;
     uint64_t device; /* of the mounted filesystem */
-    char mountpoint[PATH_MAX], source[PATH_MAX], scratch[PATH_MAX];
+    char mountpoint[PATH_MAX], source[PATH_MAX], scratch[PATH_MAX], path[PATH_MAX];
 } ResumeHeader;
 
 /* Writes the header that resume_read() finds. 0 or negative errno. */
@@ -37,6 +37,10 @@ int resume_asked(bool *check);
 
 /* Reads and checks the header. false: a message was printed. */
 bool resume_read(int state, const char *boot_id, ResumeHeader *header);
+
+/* The header of an earlier mount's file: can its tables be read? *same_boot: was it left since the
+ * machine was started? */
+bool resume_read_left(int state, const char *boot_id, bool *same_boot);
 
 /* Can the installed program go on with this state? It is asked itself. The worker goes on serving.
  */

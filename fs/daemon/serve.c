@@ -7,7 +7,9 @@
 #include "daemon/keeper.h"
 #include "daemon/mount.h"
 #include "daemon/resume.h"
+#include "daemon/state-file.h"
 #include "daemon/through-mount.h"
+#include "engine/adopt.h"
 #include "engine/recover.h"
 #include "fuse/server.h"
 
@@ -33,6 +35,7 @@ typedef struct {
     FuseServer *server;
     ThroughMount through;
     int fd;
+    StateFile file;
     int state;                    /* the file; the engine takes the worker's view of it */
     const char *resumed;          /* why, where another program began this mount */
     GArray *inherited;            /* from it */
@@ -142,6 +145,29 @@ static int run(Lockfs *lockfs, EndSignal *end)
     return r < 0;
 }
 
+/* Claims of the last mount. A worker that dies in the middle leaves the file to the next. */
+static void adopt_left(Lockfs *lockfs)
+{
+    StateFile *file = &lockfs->file;
+    EngineAdoption adoption;
+    bool same_boot;
+    if (file->left < 0)
+        return;
+    if (access(file->left_path, F_OK) == 0 &&
+        resume_read_left(file->left, proc_boot_id(lockfs->proc), &same_boot)) {
+        int r = engine_adopt(&lockfs->engine, file->left, same_boot, &adoption);
+        if (r < 0)
+            log_warning("%s: the state that an earlier mount left is damaged: its locks are owned "
+                        "by nobody now",
+                        lockfs->options->mountpoint);
+        else if (adoption.held + adoption.dead + adoption.left)
+            log_info("%s: of the locks of the last mount %u are held on, %u had an owner that is "
+                     "gone, %u are not taken up",
+                     lockfs->options->mountpoint, adoption.held, adoption.dead, adoption.left);
+    }
+    state_file_drop_left(file);
+}
+
 /* In the worker, whose keeper was killed: it takes that one's place. */
 static void become_keeper(void *ctx)
 {
@@ -180,11 +206,15 @@ static int serve(void *ctx, const KeeperStart *start)
     EndSignal *end = NULL;
     bool ready =
         start_engine(lockfs) && (start->number ? take_over(lockfs, start) : start_server(lockfs));
+    if (ready)
+        adopt_left(lockfs);
     if (!ready || start_end_signal(lockfs, start, &end) < 0) {
         mount_detach(lockfs->options);
         return 1;
     }
     int status = run(lockfs, end);
+    if (lockfs->engine.claims.claims.live == 0)
+        state_file_remove(&lockfs->file);
     fuse_server_free(lockfs->server);
     lockfs->fd = -1; /* went with libfuse's session */
     engine_done(&lockfs->engine);
@@ -260,6 +290,7 @@ static bool write_header(Lockfs *lockfs)
     g_strlcpy(header->boot_id, proc_boot_id(lockfs->proc), sizeof header->boot_id);
     g_strlcpy(header->mountpoint, options->mountpoint, PATH_MAX);
     g_strlcpy(header->source, options->source ? options->source : "", PATH_MAX);
+    g_strlcpy(header->path, lockfs->file.path ? lockfs->file.path : "", PATH_MAX);
     g_strlcpy(header->scratch, lockfs->source.scratch ? lockfs->source.scratch : "", PATH_MAX);
     int r = resume_write(lockfs->state, header);
     if (r < 0)
@@ -296,16 +327,24 @@ static bool watch_state(Lockfs *lockfs)
 
 static bool open_state(Lockfs *lockfs)
 {
-    lockfs->state = slot_file_new("lockfs");
-    if (lockfs->state >= 0 && fallocate(lockfs->state, 0, 0, sizeof(JournalShared)) == 0)
+    int r = state_file_new(lockfs->source.lock, &lockfs->file);
+    lockfs->state = lockfs->file.fd;
+    if (r == 0 && fallocate(lockfs->state, 0, 0, sizeof(JournalShared)) != 0)
+        r = -errno;
+    if (r == 0)
         return watch_state(lockfs);
-    log_error("cannot start: no memory for the state: %s", strerror(errno));
+    log_error("cannot start: no room for the state%s%s: %s", lockfs->file.path ? " in " : "",
+              lockfs->file.path ? lockfs->file.path : "", strerror(-r));
     return false;
 }
 
 int serve_mount(const Options *options)
 {
-    Lockfs lockfs = {.options = options, .fd = -1, .state = -1, .source = {.root = -1, .lock = -1}};
+    Lockfs lockfs = {.options = options,
+                     .fd = -1,
+                     .state = -1,
+                     .file = STATE_FILE_NONE,
+                     .source = {.root = -1, .lock = -1}};
     int status = 1;
     if (options->debug)
         log_set_level(LOG_LEVEL_DEBUG);
@@ -320,7 +359,10 @@ int serve_mount(const Options *options)
         lockfs.fd = mount_attach(options);
         if (lockfs.fd >= 0)
             status = serve_attached(&lockfs, notify);
+        else
+            state_file_give_back(&lockfs.file);
     }
+    state_file_clear(&lockfs.file);
     fd_close(lockfs.fd);
     helper_list_free(lockfs.helpers);
     proc_close(lockfs.proc);
@@ -338,6 +380,8 @@ static int serve_with_header(const Options *options, const ResumeHeader *header,
         .network = header->network,
         .scratch = header->scratch[0] ? g_strdup(header->scratch) : NULL,
     };
+    lockfs->file = STATE_FILE_NONE;
+    lockfs->file.path = header->path[0] ? g_strdup(header->path) : NULL;
     lockfs->through = (ThroughMount){options->mountpoint, header->device};
     if (header->version == 1)
         note_device(lockfs);
@@ -349,6 +393,7 @@ static int serve_with_header(const Options *options, const ResumeHeader *header,
         return 1;
     int status = serve_by_workers(lockfs);
     helper_list_free(lockfs->helpers);
+    state_file_clear(&lockfs->file);
     mount_close_source(&lockfs->source);
     return status;
 }

@@ -6,17 +6,11 @@
 #include "engine/life.h"
 #include "engine/owner.h"
 #include "engine/reaper.h"
+#include "engine/tables.h"
 #include "engine/trash.h"
 #include "engine/vacate.h"
 
 #include <string.h>
-
-/* Windows of address space, not memory: what the kernel may refer to at once. */
-#define MAX_NODES (1U << 25)
-
-/* Dead claims take room beside the held ones until they are cleared away. */
-#define CLAIMS_PER_LOCK 2
-#define CLAIMS_SPARE 4096
 
 /* Tokens start at the microseconds of the epoch, so they grow over restarts and reboots: claims are
  * made more slowly than that. They stay below 2^52 until the year 2112. */
@@ -32,44 +26,15 @@ static int thread_groups(const void *proc, pid_t tid, gid_t *groups, int max)
     return proc_groups(proc, tid, groups, max);
 }
 
-/* The journal is first in the file. */
-#define NAMES_AT (1ULL << 32)
-#define STORE_AT (NAMES_AT + NAMES_FILE_SPAN)
-#define CLAIMS_AT (STORE_AT + STORE_FILE_SPAN)
-
-static void keep_in_journal(Engine *engine)
-{
-    for (unsigned c = 0; c < NAMES_CLASSES; c++)
-        journal_add(&engine->journal, &engine->names.classes[c]);
-    journal_add(&engine->journal, &engine->store.nodes);
-    journal_add(&engine->journal, &engine->store.handles);
-    journal_add(&engine->journal, &engine->claims.claims);
-    journal_add(&engine->journal, &engine->claims.owners);
-    engine->store.journal = &engine->journal;
-}
-
 static int init_tables(Engine *engine, int root_fd, bool in_place, int given)
 {
     AUTO_FD int file = given >= 0 ? given : slot_file_new("lockfs");
     if (file < 0)
         return file;
-    uint32_t locks = engine->options.max_locks;
-    uint32_t claims =
-        locks > (UINT32_MAX >> 3) ? UINT32_MAX >> 2 : locks * CLAIMS_PER_LOCK + CLAIMS_SPARE;
-    int r = journal_init(&engine->journal, file, 0);
+    int r = tables_map(engine, file, engine->options.max_locks, first_token(), root_fd, in_place);
     if (r == 0)
-        r = names_init(&engine->names, file, NAMES_AT, MAX_NODES);
-    if (r == 0)
-        r = store_init(&engine->store, root_fd, in_place, &engine->names, file, STORE_AT, MAX_NODES,
-                       fd_raise_limit());
-    if (r == 0)
-        r = claim_table_init(&engine->claims, &engine->names, file, CLAIMS_AT, claims,
-                             first_token());
-    if (r < 0)
-        return r;
-    keep_in_journal(engine);
-    engine->file = fd_take(&file);
-    return 0;
+        engine->file = fd_take(&file);
+    return r;
 }
 
 int engine_init(Engine *engine, int root_fd, bool in_place, const EngineOptions *options,
@@ -185,10 +150,8 @@ void engine_done(Engine *engine)
     trash_free(engine);
     close_owners(engine);
     reaper_free(engine);
-    journal_done(&engine->journal);
-    claim_table_done(&engine->claims);
-    store_done(&engine->store);
-    names_done(&engine->names);
+    store_close_all(&engine->store);
+    tables_close(engine);
     fd_close(engine->file);
     g_hash_table_unref(engine->per_uid);
     g_string_free(engine->path, TRUE);

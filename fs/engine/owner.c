@@ -335,3 +335,23 @@ void owner_recover(Engine *engine, Owner *owner)
         reaper_look_again(engine, owner_index(&engine->claims, owner));
     owner_settle(engine, owner);
 }
+
+Owner *owner_adopt(Engine *engine, const Owner *was, Pidref *ref)
+{
+    if (ref->fd >= 0)
+        return owner_obtain(engine, ref, (OwnerScope)was->scope, NULL, was->cgroup_id, was->comm,
+                            was->uid);
+    Owner fields = {
+        .pid = was->pid,
+        .start_time = was->start_time,
+        .inode = was->inode,
+        .pidfd = -1,
+        .cgroup_events = -1,
+        .exec_watch = -1,
+        .uid = was->uid,
+        .scope = was->scope,
+        .dead = true,
+    };
+    memcpy(fields.comm, was->comm, sizeof fields.comm);
+    return owner_add(&engine->claims, &fields);
+}

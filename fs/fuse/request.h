@@ -62,10 +62,10 @@ void reply_offset(fuse_req_t req, off_t offset);
 void reply_none(fuse_req_t req);
 
 /* Keeps the answer if it is that of the request being served, and sends it. */
-ssize_t request_send(FuseServer *server, struct iovec *iov, int count);
+ssize_t fuse_server_send(FuseServer *server, struct iovec *iov, int count);
 
 /* Serves what is in the buffer. again: see engine_request_begin(). */
-void request_serve(FuseServer *server, size_t size, bool again);
+void fuse_server_serve(FuseServer *server, size_t size, bool again);
 
 struct fuse_entry_param reply_param(const Entry *entry);
 

@@ -69,7 +69,7 @@ static void keep_answer(FuseServer *server, const struct iovec *iov, int count)
         journal_pass(&server->engine->journal);
 }
 
-ssize_t request_send(FuseServer *server, struct iovec *iov, int count)
+ssize_t fuse_server_send(FuseServer *server, struct iovec *iov, int count)
 {
     size_t total = 0;
     for (int i = 0; i < count; i++)
@@ -89,7 +89,7 @@ ssize_t request_send(FuseServer *server, struct iovec *iov, int count)
 
 static ssize_t io_writev(int fd, struct iovec *iov, int count, void *userdata)
 {
-    return request_send(userdata, iov, count);
+    return fuse_server_send(userdata, iov, count);
 }
 
 static ssize_t io_read(int fd, void *buf, size_t size, void *userdata)
@@ -127,7 +127,7 @@ static void dispatch(FuseServer *server, size_t size)
     server->initializing = false;
 }
 
-void request_serve(FuseServer *server, size_t size, bool again)
+void fuse_server_serve(FuseServer *server, size_t size, bool again)
 {
     struct fuse_in_header *head = (void *)server->buffer;
     Engine *engine = server->engine;
@@ -147,7 +147,7 @@ int fuse_server_run(FuseServer *server)
     while (!g_atomic_int_get(&server->ending)) {
         ssize_t n = syscall(SYS_read, server->fd, server->buffer, server->buffer_size);
         if (n >= (ssize_t)sizeof(struct fuse_in_header)) {
-            request_serve(server, (size_t)n, false);
+            fuse_server_serve(server, (size_t)n, false);
             continue;
         }
         if (n >= 0)

@@ -74,7 +74,7 @@ static void give_up(FuseServer *server, bool again)
               in->opcode, in->pid, DEATHS);
     engine_request_begin(engine, in->unique, again);
     act_forsake(&engine->store);
-    request_send(server, &iov, 1);
+    fuse_server_send(server, &iov, 1);
     request_store_clear_buffer(server->requests);
     engine_request_end(engine);
 }
@@ -111,7 +111,7 @@ static void finish_interrupted(FuseServer *server, JournalPhase phase, FuseTakeo
         return;
     }
     result->again++;
-    request_serve(server, size, again);
+    fuse_server_serve(server, size, again);
 }
 
 static void serve_copies(FuseServer *server, FuseTakeover *result)
@@ -122,7 +122,7 @@ static void serve_copies(FuseServer *server, FuseTakeover *result)
         if (size == 0)
             continue;
         memcpy(server->buffer, copy->bytes, size);
-        request_serve(server, size, false);
+        fuse_server_serve(server, size, false);
         request_store_drop(server->requests, i);
         result->again++;
     }

@@ -119,7 +119,7 @@ bool store_has_room(Store *store)
     return false;
 }
 
-void store_done(Store *store)
+void store_close_all(Store *store)
 {
     for (uint32_t i = 1; i <= store->handles.used; i++) {
         Handle *handle = slot_find(&store->handles, i);
@@ -131,6 +131,10 @@ void store_done(Store *store)
         if (node)
             fd_close(node->fd);
     }
+}
+
+void store_done(Store *store)
+{
     slot_array_done(&store->nodes);
     slot_array_done(&store->handles);
     index_done(&store->by_ino);

@@ -91,6 +91,9 @@ int store_init(Store *store, int root_fd, bool in_place, Names *names, int file,
                uint32_t max_nodes, unsigned long fd_limit);
 void store_done(Store *store);
 
+/* Closes what nodes and handles hold. */
+void store_close_all(Store *store);
+
 /* Counts and indexes anew what a table that was taken up holds. Pins of claims are the engine's to
  * add. */
 void store_recover(Store *store);
