@@ -72,6 +72,40 @@ static JournalAct *note(Store *store, ActOp op, unsigned flags, const Node *dir,
     return act;
 }
 
+void act_note_seen(Store *store, const Node *dir, const char *name, const struct stat *st)
+{
+    StoreSeen *seen = &store->seen;
+    if (!is_noted(store) || strlen(name) >= sizeof seen->name)
+        return;
+    seen->stamp = store->journal->keeper.stamp;
+    seen->dir = node_index(store, dir);
+    strcpy(seen->name, name);
+    seen->st = *st;
+}
+
+static bool was_seen(const Store *store, const Node *dir, const char *name)
+{
+    const StoreSeen *seen = &store->seen;
+    return seen->stamp == store->journal->keeper.stamp && seen->dir == node_index(store, dir) &&
+           strcmp(seen->name, name) == 0;
+}
+
+/* What is removed. A directory that nobody looked at is a claim's, of which the records know all
+ * that is needed: it counts as having been there. */
+static bool note_removed(Store *store, ActOp op, Node *dir, const char *name, struct stat *st)
+{
+    if (was_seen(store, dir, name)) {
+        *st = store->seen.st;
+        return true;
+    }
+    if (op == ACT_OP_RMDIR && strlen(name) < sizeof store->seen.name) {
+        *st = (struct stat){.st_mode = S_IFDIR};
+        return true;
+    }
+    creds_as_daemon(store->creds);
+    return stat_name(store, dir, name, st);
+}
+
 bool act_begin(Store *store, ActOp op, unsigned flags, Node *dir, const char *name, int *result)
 {
     if (!is_noted(store))
@@ -79,10 +113,7 @@ bool act_begin(Store *store, ActOp op, unsigned flags, Node *dir, const char *na
     if (repeats(store, op, flags, dir, name, result))
         return true;
     JournalAct *act = note(store, op, flags, dir, name);
-    if (is_removal(op)) {
-        creds_as_daemon(store->creds);
-        act->existed = stat_name(store, dir, name, &act->st);
-    }
+    act->existed = is_removal(op) && note_removed(store, op, dir, name, &act->st);
     journal_act_begin(store->journal);
     return false;
 }
@@ -228,7 +259,7 @@ static bool was_executed(Store *store, JournalAct *act, const FreeTest *test)
         return act->result >= 0;
     case ACT_OP_UNLINK:
     case ACT_OP_RMDIR:
-        return act->existed && !(exists && is_same(&now, &act->st));
+        return act->existed && (!exists || (act->st.st_ino && !is_same(&now, &act->st)));
     case ACT_OP_RENAME:
         return was_renamed(store, act, dir);
     case ACT_OP_XATTR:

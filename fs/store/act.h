@@ -46,6 +46,9 @@ int act_done(Store *store, int result);
 /* While replaying: what source_stat_at() is to say of this name; false: the source knows. */
 bool act_view(Store *store, Node *dir, const char *name, struct stat *st, int *result);
 
+/* The name was looked at, on the way to an act perhaps. */
+void act_note_seen(Store *store, const Node *dir, const char *name, const struct stat *st);
+
 /* --- after a death, before anything is served --- */
 
 /* Finds out whether the act in force was executed, and sets store->replaying if so. `is_free` says

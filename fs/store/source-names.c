@@ -17,7 +17,10 @@ int source_stat_at(Store *store, Node *dir, const char *name, struct stat *st)
     creds_as_daemon(store->creds);
     if (store->replaying && act_view(store, dir, name, st, &r))
         return r;
-    return fstatat(fd, name, st, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : -errno;
+    if (fstatat(fd, name, st, AT_SYMLINK_NOFOLLOW) != 0)
+        return -errno;
+    act_note_seen(store, dir, name, st);
+    return 0;
 }
 
 /* The set-group-id bit is quietly dropped from what somebody makes who is not of the group. */

@@ -65,12 +65,21 @@ typedef struct {
     int32_t fd;
 } Handle;
 
+/* What was last seen of a name, good for the operation at hand. */
+typedef struct {
+    uint64_t stamp; /* the journal's */
+    uint32_t dir;
+    char name[64];
+    struct stat st;
+} StoreSeen;
+
 typedef struct {
     int root_fd;
     bool in_place;
     Journal *journal; /* borrowed; NULL: none */
-    bool replaying;   /* the act in force was executed by a process that died: see act.h */
-    Creds *creds;     /* of the thread that holds the lock */
+    StoreSeen seen;
+    bool replaying; /* the act in force was executed by a process that died: see act.h */
+    Creds *creds;   /* of the thread that holds the lock */
     Names *names;
     SlotArray nodes;
     SlotArray handles;
