@@ -113,7 +113,7 @@ void log_debug(const char *format, ...)
     EMIT(LOG_LEVEL_DEBUG);
 }
 
-void log_limited(LogLimit *limit, const char *format, ...)
+bool log_permits(LogLimit *limit)
 {
     int64_t now = clock_boot_ns();
     if (now - limit->window_start >= CLOCK_NS_PER_S) {
@@ -124,9 +124,14 @@ void log_limited(LogLimit *limit, const char *format, ...)
         limit->window_start = now;
         limit->dropped = 0;
     }
-    if (limit->in_window++ > BURST) {
-        limit->dropped++;
-        return;
-    }
-    EMIT(LOG_LEVEL_WARNING);
+    if (limit->in_window++ <= BURST)
+        return true;
+    limit->dropped++;
+    return false;
+}
+
+void log_limited(LogLimit *limit, const char *format, ...)
+{
+    if (log_permits(limit))
+        EMIT(LOG_LEVEL_WARNING);
 }

@@ -41,6 +41,9 @@ void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* May a message of this kind be written now? For those whose making costs something. */
+bool log_permits(LogLimit *limit);
+
 /* As log_warning(), at most a burst and then one a second. `limit` belongs to the caller, zeroed at
  * the start, and is to be used from one thread. */
 void log_limited(LogLimit *limit, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -202,6 +202,14 @@ void claim_table_inherit(ClaimTable *table, Claim *claim)
     link_owner(table, claim, heir);
 }
 
+void claim_table_transfer(ClaimTable *table, Claim *claim, Owner *owner)
+{
+    unlink_owner(table, claim);
+    set_heir(table, claim, NULL);
+    link_owner(table, claim, owner);
+    claim->token = ++*table->last_token;
+}
+
 uint32_t claim_table_first_in(const ClaimTable *table, uint32_t dir)
 {
     return GPOINTER_TO_UINT(g_hash_table_lookup(table->by_dir, GUINT_TO_POINTER(dir)));

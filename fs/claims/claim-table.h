@@ -65,12 +65,14 @@ typedef struct {
     uint32_t rule;       /* index in the rule set */
     uint32_t uid;        /* of the owner, at the time */
     uint32_t reap_round; /* the engine's: when its removal was last tried */
+    uint64_t cleared_at; /* the engine's: nothing living was inside at this count of changes */
     uint64_t linger_on;  /* slot id of a living claim inside; 0: none is known */
     pid_t caller_pid;
     char caller_comm[CLAIM_COMM_SIZE];
     uint8_t state;  /* ClaimState */
     uint8_t kind;   /* ClaimKind */
     uint8_t reason; /* why this owner: the layer above's enum */
+    bool broken;    /* ended by a command while its owner lived */
     bool release_anyone;
 } Claim;
 
@@ -84,7 +86,7 @@ typedef struct {
     int32_t pidfd;
     int32_t cgroup_events; /* -1 unless the owner is a cgroup */
     int32_t exec_watch; /* tells whether it still runs what it ran; -1: compare exe_dev, exe_ino */
-    uint32_t asked;     /* the engine's: the operation in which it was last found alive */
+    uint64_t asked;     /* the engine's: the operation in which it was last found alive */
     uint32_t first_claim; /* newest first */
     uint32_t claims;
     uint32_t holds; /* claims that would pass to it, and requests under way */
@@ -96,6 +98,8 @@ typedef struct {
     bool dead;     /* death seen; final */
     bool plain;    /* resolves to itself: it is no helper while it runs exe_dev/exe_ino */
     bool idle;
+    bool exit_known;
+    int32_t exit_status; /* as of wait(2), when exit_known */
 } Owner;
 
 typedef struct {
@@ -171,6 +175,9 @@ void claim_table_set_state(ClaimTable *table, Claim *claim, ClaimState state);
 
 /* The claim passes to its heir, which must be set. It keeps its token. */
 void claim_table_inherit(ClaimTable *table, Claim *claim);
+
+/* The claim passes to `owner` by command, with a new token: what the old owner fenced is over. */
+void claim_table_transfer(ClaimTable *table, Claim *claim, Owner *owner);
 
 /* First claim in a directory and the following ones; 0 ends. */
 uint32_t claim_table_first_in(const ClaimTable *table, uint32_t dir);

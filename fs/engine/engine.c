@@ -3,12 +3,14 @@
 #include "base/clock.h"
 #include "base/crash-point.h"
 #include "base/fd.h"
+#include "engine/heals.h"
 #include "engine/life.h"
 #include "engine/owner.h"
 #include "engine/reaper.h"
 #include "engine/tables.h"
 #include "engine/trash.h"
 #include "engine/vacate.h"
+#include "engine/waiters.h"
 
 #include <string.h>
 
@@ -48,7 +50,10 @@ int engine_init(Engine *engine, int root_fd, bool in_place, const EngineOptions 
         .per_uid = g_hash_table_new(g_direct_hash, g_direct_equal),
         .path = g_string_new(NULL),
         .trash = trash_new(),
+        .heals = heals_new(),
+        .waiters = waiters_new(),
         .file = -1,
+        .places_changed = 1,
     };
     pthread_mutex_init(&engine->lock, NULL);
     creds_init(&engine->serving_creds, thread_groups, proc);
@@ -66,8 +71,7 @@ static void save_counters(Engine *engine)
 
 static void count_operation(Engine *engine)
 {
-    if (++engine->operation == 0)
-        engine->operation = 1;
+    engine->operation++;
 }
 
 void engine_lock(Engine *engine)
@@ -148,6 +152,8 @@ static void close_owners(Engine *engine)
 void engine_done(Engine *engine)
 {
     trash_free(engine);
+    heals_free(engine->heals);
+    waiters_free(engine->waiters);
     close_owners(engine);
     reaper_free(engine);
     store_close_all(&engine->store);

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "claims/claim-table.h"
 #include "engine/absent.h"
+#include "engine/stats.h"
 #include "proc/death-watch.h"
 #include "proc/identity.h"
 #include "rules/rule-set.h"
@@ -45,12 +46,15 @@ typedef struct {
     void *ctx;
 } EngineHooks;
 
-typedef struct {
-    uint64_t acquired, released, published, healed, refused, ended_unowned;
-} EngineStats;
-
 typedef struct Reaper Reaper;
 typedef struct Trash Trash;
+typedef struct Heals Heals;
+typedef struct Waiters Waiters;
+typedef struct Notice Notice;
+
+/* Hears of what happens to claims. Called with the lock held, by whichever thread made it happen.
+ */
+typedef void (*NoticeFunc)(void *ctx, const Notice *notice);
 
 typedef struct {
     pthread_mutex_t lock; /* guards all that follows */
@@ -71,15 +75,21 @@ typedef struct {
     Reaper *reaper;
     pid_t reaper_tid;
     Trash *trash;
+    Heals *heals;
+    Waiters *waiters;
+    NoticeFunc notice; /* NULL while nobody listens */
+    void *notice_ctx;
     EngineStats stats;
+    RequestStats requests;
     int file;       /* what the tables live in */
     bool recovered; /* the tables were those of a process that died */
     uint32_t idle_first, idle_last,
         idle_count; /* owners without claims, most recently used first */
-    LogLimit refusals;
+    LogLimit refusals, heal_lines, refuse_lines;
     AbsentNames absent;
-    uint32_t operation;    /* counts them; never 0 */
-    uint32_t exec_watches; /* descriptors */
+    uint64_t places_changed; /* counts claims that have begun or moved; never 0 */
+    uint64_t operation;      /* counts them; never 0 */
+    uint32_t exec_watches;   /* descriptors */
 } Engine;
 
 /* What a lookup or a create found, for the reply. */
@@ -132,6 +142,10 @@ void engine_clear_dead(Engine *engine);
  * missing entry is 0 with node_id 0. */
 int engine_lookup(Engine *engine, const Caller *caller, uint64_t dir, const char *name,
                   Entry *entry);
+
+/* The same for an entry of a listing: nobody tries to take what is only listed. */
+int engine_lookup_listed(Engine *engine, const Caller *caller, uint64_t dir, const char *name,
+                         Entry *entry);
 void engine_forget(Engine *engine, uint64_t node, uint64_t count);
 
 /* fh 0: none. */
@@ -190,7 +204,9 @@ void engine_close(Engine *engine, uint64_t fh);
  * the handle, which it does not do while a request on it is under way. */
 int engine_handle_fd(Engine *engine, uint64_t fh);
 
-/* The same for an act that changes the file, which a live claim of somebody else forbids. */
+/* The same for an act that changes the file, which a live claim of somebody else forbids. The
+ * thread acts as the caller from here on, so that the source clears the set-id bits, or does not,
+ * as it would have for the caller. */
 int engine_handle_fd_to_write(Engine *engine, const Caller *caller, uint64_t fh);
 
 ssize_t engine_readlink(Engine *engine, uint64_t node, char *buf, size_t size);

@@ -25,6 +25,23 @@ static const char *path_of(void *ctx)
     return path->str;
 }
 
+const char *entry_path(Engine *engine, Node *dir, const char *name)
+{
+    return path_of(&(PathRequest){engine, dir, name});
+}
+
+static bool append_rule(const Rule *rule, void *user)
+{
+    g_ptr_array_add(user, (gpointer)rule);
+    return true;
+}
+
+void entry_explain(Engine *engine, Node *dir, const char *name, RuleTarget target, GPtrArray *rules)
+{
+    PathRequest request = {engine, dir, name};
+    rule_set_explain(engine->rules, name, target, path_of, &request, append_rule, rules);
+}
+
 const Rule *entry_rule(Engine *engine, Node *dir, const char *name, RuleTarget target)
 {
     PathRequest request = {engine, dir, name};
@@ -84,11 +101,27 @@ static bool is_veiled(Engine *engine, const Caller *caller, Node *node)
     return false;
 }
 
+/* Names of this file that nobody is shown, though they still stand on the source. */
+static nlink_t dead_names(Engine *engine, const Node *node)
+{
+    nlink_t dead = 0;
+    uint32_t next;
+    for (uint32_t i = node->claim; i; i = next) {
+        Claim *claim = claim_at(&engine->claims, i);
+        next = claim->node_next;
+        claim = life_current(engine, claim);
+        dead += claim && claim->state == CLAIM_DEAD;
+    }
+    return dead;
+}
+
 void entry_dress(Engine *engine, const Caller *caller, Node *node, Entry *entry)
 {
     node_dress(node, &entry->attr);
     entry->node_id = node_id(&engine->store, node);
     entry->attr_timeout = node->claim ? 0 : engine->options.data_timeout;
+    if (node->claim && !node_is_dir(node))
+        entry->attr.st_nlink -= MIN(entry->attr.st_nlink, dead_names(engine, node));
     if (node->claim && !engine->options.mtime_real && is_veiled(engine, caller, node))
         show_fresh(engine, &entry->attr);
 }

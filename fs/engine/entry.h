@@ -7,6 +7,13 @@
 /* Is this name a lock for the rules? NULL: no. Lock held. */
 const Rule *entry_rule(Engine *engine, Node *dir, const char *name, RuleTarget target);
 
+/* The path from the root, in the engine's scratch string. Lock held. */
+const char *entry_path(Engine *engine, Node *dir, const char *name);
+
+/* Appends every rule that matches, in order; the last one decides. Lock held. */
+void entry_explain(Engine *engine, Node *dir, const char *name, RuleTarget target,
+                   GPtrArray *rules);
+
 /* Fills in a reply about `node`, found under (dir, name). Names of locks are never believed: their
  * owner may die at any time. Takes a reference for the kernel. */
 void entry_fill(Engine *engine, Node *dir, const char *name, Node *node, const struct stat *st,

@@ -3,6 +3,7 @@
 #include "engine/guard.h"
 #include "engine/life.h"
 #include "engine/reserved.h"
+#include "engine/waiters.h"
 
 #include "base/fd.h"
 
@@ -26,6 +27,8 @@ static int get_attributes(Engine *engine, const Caller *caller, Node *node, uint
                           Entry *entry)
 {
     const Handle *handle = fh ? handle_by_id(&engine->store, fh) : NULL;
+    if (node->claim && caller)
+        waiters_cancel(engine, caller, node);
     int r = source_stat(&engine->store, node, handle, &entry->attr);
     if (r == -ESTALE && !node->parent) {
         stat_shadow(node, &entry->attr);
@@ -71,6 +74,8 @@ static bool wants_to_write(int flags)
 
 static int open_node(Engine *engine, const Caller *caller, Node *node, int flags, uint64_t *fh)
 {
+    if (node->claim)
+        waiters_cancel(engine, caller, node);
     int r = wants_to_write(flags) ? guard_alter(engine, caller, node) : guard_path(engine, node);
     if (r < 0)
         return r;
@@ -117,8 +122,10 @@ int engine_handle_fd_to_write(Engine *engine, const Caller *caller, uint64_t fh)
     int r = handle
                 ? guard_handle(engine, caller, node_at(&engine->store, handle->node), handle->token)
                 : -EBADF;
-    if (r == 0)
+    if (r == 0) {
         r = handle->fd;
+        source_write_as(&engine->store, caller, node_at(&engine->store, handle->node));
+    }
     engine_unlock(engine);
     return r;
 }
@@ -130,10 +137,18 @@ ssize_t engine_readlink(Engine *engine, uint64_t id, char *buf, size_t size)
     return n;
 }
 
+static void only_looks(Engine *engine, const Caller *caller, const Node *node)
+{
+    if (node->claim)
+        waiters_cancel(engine, caller, node);
+}
+
 int engine_access(Engine *engine, const Caller *caller, uint64_t id, int mask)
 {
     int r;
-    WITH_NODE(engine, id, r, source_access(&engine->store, caller, node, mask));
+    WITH_NODE(
+        engine, id, r,
+        (only_looks(engine, caller, node), source_access(&engine->store, caller, node, mask)));
     return r;
 }
 
@@ -148,14 +163,18 @@ ssize_t engine_getxattr(Engine *engine, const Caller *caller, uint64_t id, const
                         void *value, size_t size)
 {
     ssize_t n;
-    WITH_NODE(engine, id, n, source_getxattr(&engine->store, caller, node, name, value, size));
+    WITH_NODE(engine, id, n,
+              (only_looks(engine, caller, node),
+               source_getxattr(&engine->store, caller, node, name, value, size)));
     return n;
 }
 
 ssize_t engine_listxattr(Engine *engine, const Caller *caller, uint64_t id, char *list, size_t size)
 {
     ssize_t n;
-    WITH_NODE(engine, id, n, source_listxattr(&engine->store, caller, node, list, size));
+    WITH_NODE(engine, id, n,
+              (only_looks(engine, caller, node),
+               source_listxattr(&engine->store, caller, node, list, size)));
     return n;
 }
 

@@ -1,6 +1,8 @@
 #include "engine/guard.h"
 
+#include "engine/decision.h"
 #include "engine/life.h"
+#include "engine/notice.h"
 #include "engine/owner.h"
 #include "store/node.h"
 
@@ -30,6 +32,8 @@ int guard_claim(Engine *engine, const Caller *caller, const Claim *claim, ClaimA
         break;
     }
     engine->stats.refused++;
+    notice_refused(engine, claim, caller);
+    decision_log(engine, &engine->refuse_lines, "refuse", claim, caller, "held");
     return -EBUSY;
 }
 

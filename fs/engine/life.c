@@ -1,13 +1,30 @@
 #include "engine/life.h"
 
 #include "base/crash-point.h"
+#include "engine/decision.h"
+#include "engine/notice.h"
 #include "engine/owner.h"
 #include "engine/reaper.h"
+#include "proc/exit-status.h"
 
 static bool pidfd_is_dead(const Owner *owner)
 {
     Pidref ref = {.pid = owner->pid, .fd = owner->pidfd};
     return pidref_life(&ref) == PIDREF_DEAD;
+}
+
+/* While its descriptor is there to be asked. */
+static void note_exit(Engine *engine, Owner *owner)
+{
+    Pidref ref = {.pid = owner->pid, .fd = owner->pidfd, .start_time = owner->start_time};
+    bool private =
+        owner->uid != engine->store.creds->daemon_uid && !engine->store.creds->can_switch;
+    int status;
+    creds_as_daemon(engine->store.creds);
+    owner->exit_known =
+        owner->pidfd >= 0 && exit_status_read(engine->proc, &ref, !private, &status) == 0;
+    if (owner->exit_known)
+        owner->exit_status = status;
 }
 
 bool life_owner_is_dead(Engine *engine, Owner *owner)
@@ -19,6 +36,8 @@ bool life_owner_is_dead(Engine *engine, Owner *owner)
     else
         owner->dead = pidfd_is_dead(owner);
     owner->asked = engine->operation;
+    if (owner->dead)
+        note_exit(engine, owner);
     return owner->dead;
 }
 
@@ -29,11 +48,13 @@ static bool passes_to_heir(Engine *engine, Claim *claim)
     Owner *gone = owner_at(&engine->claims, claim->owner);
     claim_table_inherit(&engine->claims, claim);
     owner_settle(engine, gone);
+    notice_claim(engine, NOTICE_INHERITED, claim);
     return true;
 }
 
 /* A living claim of somebody else below `node`, or NULL. Looks at all claims, which is dear; but
- * only for a dead directory with other claims inside, and the result is remembered in linger_on. */
+ * only for a dead directory with other claims inside, and the result is remembered: in linger_on
+ * what was found, in cleared_at that there was nothing and since when that holds. */
 static Claim *living_below(Engine *engine, const Node *node)
 {
     const ClaimTable *table = &engine->claims;
@@ -97,7 +118,9 @@ static void settle_dead(Engine *engine, Claim *claim)
         set_state(engine, claim, CLAIM_LINGERING);
         return;
     }
-    const Claim *on = living_below(engine, node);
+    const Claim *on =
+        claim->cleared_at == engine->places_changed ? NULL : living_below(engine, node);
+    claim->cleared_at = on ? 0 : engine->places_changed;
     if (!on && claim->state == CLAIM_LINGERING)
         reaper_look_again(engine, claim->owner);
     claim->linger_on = on ? slot_id(&engine->claims.claims, claim_index(&engine->claims, on)) : 0;
@@ -113,6 +136,7 @@ Claim *life_current(Engine *engine, Claim *claim)
             passes_to_heir(engine, claim))
             return claim;
         if (engine->options.observe) {
+            notice_claim(engine, NOTICE_WOULD_HEAL, claim);
             life_end(engine, claim);
             return NULL;
         }
@@ -156,6 +180,8 @@ static void count_below(Engine *engine, Node *dir, int32_t by)
 
 void life_carry(Engine *engine, uint32_t count, Node *from, Node *to)
 {
+    if (count)
+        engine->places_changed++;
     if (count && from != to) {
         count_below(engine, from, -(int32_t)count);
         count_below(engine, to, (int32_t)count);
@@ -199,6 +225,7 @@ void life_begin(Engine *engine, Claim *claim, Owner *owner, Owner *heir)
     node_pin(dir);
     CRASH_POINT("claim-joined");
     count_below(engine, dir, 1);
+    engine->places_changed++;
     count_uid(engine, claim->uid, 1);
     claim_table_add(&engine->claims, claim, owner, heir);
     owner_in_use(engine, owner);
@@ -206,7 +233,9 @@ void life_begin(Engine *engine, Claim *claim, Owner *owner, Owner *heir)
         owner_in_use(engine, heir);
     if (owner->dead) /* since it was found: its death has been told already */
         reaper_look_again(engine, claim->owner);
-    engine->stats.acquired++;
+    engine->stats.acquired[claim->kind]++;
+    notice_claim(engine, NOTICE_ACQUIRED, claim);
+    decision_debug(engine, "claim", claim);
 }
 
 /* What waited inside a dead directory is over: the directory may go now. */
@@ -260,7 +289,23 @@ bool life_move(Engine *engine, Claim *claim, Node *dir, const char *name)
         node_pin(dir);
         node_unpin(&engine->store, old);
         life_carry(engine, 1, old, dir);
+        notice_claim(engine, NOTICE_MOVED, claim);
     }
     node_unpin(&engine->store, old);
     return moved;
+}
+
+void life_transfer(Engine *engine, Claim *claim, Owner *owner)
+{
+    Owner *old = owner_at(&engine->claims, claim->owner);
+    Owner *heir = claim->heir ? owner_at(&engine->claims, claim->heir) : NULL;
+    count_uid(engine, claim->uid, -1);
+    claim_table_transfer(&engine->claims, claim, owner);
+    claim->uid = owner->uid;
+    claim->reason = OWNER_TRANSFERRED;
+    count_uid(engine, claim->uid, 1);
+    owner_in_use(engine, owner);
+    owner_settle(engine, old);
+    if (heir)
+        owner_settle(engine, heir);
 }

@@ -39,6 +39,9 @@ void life_begin(Engine *engine, Claim *claim, Owner *owner, Owner *heir);
 void life_set_node(Engine *engine, Claim *claim, Node *node);
 bool life_move(Engine *engine, Claim *claim, Node *dir, const char *name);
 
+/* Makes `owner` the owner; the token is a new one. */
+void life_transfer(Engine *engine, Claim *claim, Owner *owner);
+
 /* A directory with `count` claims in it went from one parent to another. */
 void life_carry(Engine *engine, uint32_t count, Node *from, Node *to);
 

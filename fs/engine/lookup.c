@@ -4,6 +4,7 @@
 #include "engine/life.h"
 #include "engine/reaper.h"
 #include "engine/reserved.h"
+#include "engine/waiters.h"
 
 static int look_up_source(Engine *engine, Node *dir, const char *name, Entry *entry)
 {
@@ -51,7 +52,7 @@ static void look_up_claim(Engine *engine, Node *dir, const char *name, const Cla
 }
 
 static int look_up(Engine *engine, const Caller *caller, uint64_t dir_id, const char *name,
-                   Entry *entry)
+                   bool attempt, Entry *entry)
 {
     Node *dir = node_by_id(&engine->store, dir_id);
     if (!dir)
@@ -65,6 +66,8 @@ static int look_up(Engine *engine, const Caller *caller, uint64_t dir_id, const 
         if (r <= 0)
             return r;
     }
+    if (dir->claim) /* it was only passing through */
+        waiters_cancel(engine, caller, dir);
     int r = guard_path(engine, dir);
     if (r < 0)
         return r;
@@ -74,6 +77,8 @@ static int look_up(Engine *engine, const Caller *caller, uint64_t dir_id, const 
         *entry = (Entry){0};
         return 0;
     }
+    if (claim && attempt)
+        waiters_note(engine, caller, claim);
     if (claim && known_by_claim(engine, claim)) {
         look_up_claim(engine, dir, name, claim, entry);
         return 0;
@@ -88,7 +93,16 @@ int engine_lookup(Engine *engine, const Caller *caller, uint64_t dir, const char
                   Entry *entry)
 {
     engine_lock(engine);
-    int r = look_up(engine, caller, dir, name, entry);
+    int r = look_up(engine, caller, dir, name, true, entry);
+    engine_unlock(engine);
+    return r;
+}
+
+int engine_lookup_listed(Engine *engine, const Caller *caller, uint64_t dir, const char *name,
+                         Entry *entry)
+{
+    engine_lock(engine);
+    int r = look_up(engine, caller, dir, name, false, entry);
     engine_unlock(engine);
     return r;
 }

@@ -289,6 +289,29 @@ int owner_resolve(Engine *engine, const Caller *caller, const Rule *rule, OwnerF
     return 0;
 }
 
+int owner_of_pid(Engine *engine, pid_t pid, OwnerFound *found)
+{
+    AUTO_PIDREF Pidref ref = PIDREF_NONE;
+    ProcStat stat;
+    uid_t uid;
+    creds_as_daemon(engine->store.creds);
+    int r = pidref_open_stat(engine->proc, pid, &ref, &stat);
+    if (r == 0 && pidref_life(&ref) == PIDREF_DEAD)
+        r = -ESRCH;
+    if (r == 0)
+        r = pidref_uid(engine->proc, &ref, &uid);
+    if (r < 0)
+        return r;
+    OwnerFound out = {.caller_pid = ref.pid, .reason = OWNER_TRANSFERRED};
+    g_strlcpy(out.caller_comm, stat.comm, sizeof out.caller_comm);
+    out.owner = owner_obtain(engine, &ref, OWNER_SCOPE_PROCESS, NULL, 0, stat.comm, uid);
+    if (!out.owner)
+        return -ENOMEM;
+    *found = out;
+    hold_found(engine, found);
+    return 0;
+}
+
 static bool is_family_of(Engine *engine, pid_t pid, Owner *owner)
 {
     if (life_owner_is_dead(engine, owner))

@@ -28,6 +28,10 @@ int owner_resolve(Engine *engine, const Caller *caller, const Rule *rule, OwnerF
 /* The request is over; whoever got no claim is settled. */
 void owner_release_found(Engine *engine, const OwnerFound *found);
 
+/* The record of a living process named by its pid, to be given a claim. Held, as by
+ * owner_resolve(). -ESRCH: there is none. */
+int owner_of_pid(Engine *engine, pid_t pid, OwnerFound *found);
+
 /* Holds a claim (again). */
 void owner_in_use(Engine *engine, Owner *owner);
 

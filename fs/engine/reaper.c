@@ -6,6 +6,7 @@
 #include "engine/owner.h"
 #include "engine/trash.h"
 #include "engine/vacate.h"
+#include "engine/waiters.h"
 
 #include <sched.h>
 #include <sys/syscall.h>
@@ -25,6 +26,7 @@ struct Reaper {
     bool failed;        /* lock; something would not go and is to be tried again */
     uint32_t round;     /* lock; counts the calls of reap() */
     GArray *look_again; /* lock; owner slots */
+    GArray *broken;     /* lock; slot ids of claims whose owner may live */
 };
 
 /* A dead entry that is to go, in words that need no lock. */
@@ -45,6 +47,7 @@ int reaper_new(Engine *engine)
         return r;
     }
     reaper->look_again = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    reaper->broken = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     engine->reaper = reaper;
     return 0;
 }
@@ -54,6 +57,7 @@ void reaper_free(Engine *engine)
     Reaper *reaper = engine->reaper;
     death_watch_free(reaper->watch);
     g_array_free(reaper->look_again, TRUE);
+    g_array_free(reaper->broken, TRUE);
     g_free(reaper);
     engine->reaper = NULL;
 }
@@ -76,6 +80,13 @@ void reaper_unwatch(Engine *engine, Owner *owner)
 void reaper_look_again(Engine *engine, uint32_t owner)
 {
     g_array_append_val(engine->reaper->look_again, owner);
+    reaper_wake(engine);
+}
+
+void reaper_take_away(Engine *engine, const Claim *claim)
+{
+    uint64_t id = slot_id(&engine->claims.claims, claim_index(&engine->claims, claim));
+    g_array_append_val(engine->reaper->broken, id);
     reaper_wake(engine);
 }
 
@@ -263,6 +274,32 @@ static void look_again(Engine *engine)
     }
 }
 
+/* Takes the lock. false: there is none left. */
+static bool broken_next(Engine *engine, Errand *errand)
+{
+    bool found = false;
+    reaper_lock(engine);
+    GArray *broken = engine->reaper->broken;
+    while (!found && broken->len && !engine->reaper->stopping) {
+        uint64_t id = g_array_index(broken, uint64_t, broken->len - 1);
+        g_array_set_size(broken, broken->len - 1);
+        const Claim *claim = slot_find_id(&engine->claims.claims, id);
+        found = claim && (claim->state == CLAIM_DEAD || claim->state == CLAIM_GHOST);
+        if (found)
+            errand_describe(engine, claim, errand);
+    }
+    reaper_unlock(engine);
+    return found;
+}
+
+static void take_away_broken(Engine *engine)
+{
+    Errand errand = {.dir_path = g_string_new(NULL)};
+    while (broken_next(engine, &errand))
+        errand_run(engine, &errand);
+    g_string_free(errand.dir_path, TRUE);
+}
+
 /* Lock held. Owners whose entries would not go: their deaths were told once, so they are looked up.
  */
 static void queue_failed(Engine *engine)
@@ -292,7 +329,7 @@ static void retry_failed(Engine *engine, int64_t *retry_at)
 static int timeout_ms(Engine *engine, int64_t retry_at)
 {
     reaper_lock(engine);
-    int64_t expiry = trash_next_expiry(engine);
+    int64_t expiry = MIN(trash_next_expiry(engine), waiters_tell_at(engine));
     reaper_unlock(engine);
     int64_t wait = MIN(retry_at == INT64_MAX ? INT64_MAX : retry_at - clock_boot_ns(),
                        expiry == INT64_MAX ? INT64_MAX : expiry - clock_real_ns());
@@ -307,6 +344,13 @@ static bool is_stopping(Engine *engine)
     bool stopping = engine->reaper->stopping;
     reaper_unlock(engine);
     return stopping;
+}
+
+static void tell_contended(Engine *engine)
+{
+    reaper_lock(engine);
+    waiters_tell(engine, clock_real_ns());
+    reaper_unlock(engine);
 }
 
 static void *reaper_main(void *data)
@@ -327,8 +371,10 @@ static void *reaper_main(void *data)
         for (int i = 0; i < n; i++)
             reap(engine, dead[i]);
         trash_expire(engine, clock_real_ns());
+        tell_contended(engine);
         retry_failed(engine, &retry_at);
         look_again(engine);
+        take_away_broken(engine);
     }
     return NULL;
 }

@@ -40,6 +40,9 @@ void reaper_unwatch(Engine *engine, Owner *owner);
 /* Something of this owner may be ready to go now. */
 void reaper_look_again(Engine *engine, uint32_t owner);
 
+/* The entry of a claim that is DEAD by command, whether its owner lives or not. */
+void reaper_take_away(Engine *engine, const Claim *claim);
+
 /* There is work that no descriptor tells of. */
 void reaper_wake(Engine *engine);
 

@@ -2,6 +2,7 @@
 #include "engine/engine.h"
 #include "engine/guard.h"
 #include "engine/life.h"
+#include "engine/notice.h"
 #include "engine/reaper.h"
 #include "engine/reserved.h"
 #include "engine/vacate.h"
@@ -61,6 +62,7 @@ static int remove_name(Engine *engine, const Caller *caller, Node *dir, const ch
         if (engine->store.in_place)
             absent_note(&engine->absent, node_id(&engine->store, dir), name);
         CRASH_POINT("removed-forgotten");
+        notice_claim(engine, NOTICE_RELEASED, claim);
         life_end(engine, claim);
         engine->stats.released++;
     } else if (node) {

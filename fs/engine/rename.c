@@ -3,6 +3,7 @@
 #include "engine/guard.h"
 #include "engine/life.h"
 #include "engine/make.h"
+#include "engine/notice.h"
 #include "engine/reserved.h"
 #include "engine/vacate.h"
 
@@ -187,6 +188,7 @@ static void settle_claims(Rename *rn, Node *moved)
         from->release_anyone = rule->traits.release_anyone;
         return;
     }
+    notice_claim(engine, NOTICE_PUBLISHED, from);
     life_end(engine, from);
     engine->stats.published++;
 }

@@ -2,11 +2,13 @@
 #ifndef LOCKFS_ENGINE_RESERVED_H
 #define LOCKFS_ENGINE_RESERVED_H
 
+#include "wire/names.h"
+
 #include <stdbool.h>
 #include <string.h>
 
 /* In the root of the source it holds what was healed; in the mount it is never listed. */
-#define RESERVED_DIR ".lockfs"
+#define RESERVED_DIR NAMES_DIR
 
 /* A healed entry that could not be moved there is kept beside its old place under such a name. */
 #define RESERVED_PREFIX ".lockfs-healed-"

@@ -22,7 +22,8 @@
 
 typedef struct {
     int64_t expires; /* ns since the epoch */
-    uint32_t dir;    /* node, pinned */
+    uint64_t token;
+    uint32_t dir; /* node, pinned */
     char *name;
 } Kept;
 
@@ -93,10 +94,11 @@ static int rename_to(Engine *engine, Node *dir, const char *name, Node *to, cons
     return source_rename(&engine->store, &self, dir, name, to, new_name, RENAME_NOREPLACE);
 }
 
-static void keep(Engine *engine, Node *dir, const char *name, int64_t expires)
+static void keep(Engine *engine, Node *dir, const char *name, uint64_t token, int64_t expires)
 {
     Kept *kept = g_new0(Kept, 1);
     kept->expires = expires;
+    kept->token = token;
     kept->dir = node_index(&engine->store, dir);
     kept->name = g_strdup(name);
     node_pin(dir);
@@ -130,7 +132,7 @@ int trash_take(Engine *engine, Node *dir, const char *name, Node *node, uint64_t
     life_carry(engine, node->claims_below, dir, to);
     node_move(&engine->store, node, to, new_name);
     node_sever(&engine->store, node);
-    keep(engine, to, new_name, now + engine->options.retain_ns);
+    keep(engine, to, new_name, token, now + engine->options.retain_ns);
     return 0;
 }
 
@@ -148,6 +150,12 @@ static gint by_expiry(gconstpointer a, gconstpointer b, gpointer user)
     return one->expires < other->expires ? -1 : one->expires > other->expires;
 }
 
+static uint64_t token_in(const char *name)
+{
+    const char *dash = strchr(name, '-');
+    return dash ? strtoull(dash + 1, NULL, 10) : 0;
+}
+
 void trash_adopt(Engine *engine)
 {
     if (trash_dir(engine, false) < 0)
@@ -163,11 +171,46 @@ void trash_adopt(Engine *engine)
     while ((entry = readdir(stream))) {
         int64_t seconds = healed_at(entry->d_name);
         if (seconds >= 0)
-            keep(engine, healed_dir(engine), entry->d_name,
+            keep(engine, healed_dir(engine), entry->d_name, token_in(entry->d_name),
                  seconds * CLOCK_NS_PER_S + engine->options.retain_ns);
     }
     closedir(stream);
     g_queue_sort(&engine->trash->kept, by_expiry, NULL);
+}
+
+static GList *find_kept(const Engine *engine, uint64_t token)
+{
+    GList *link = engine->trash->kept.head;
+    while (link && ((const Kept *)link->data)->token != token)
+        link = link->next;
+    return link;
+}
+
+bool trash_has(const Engine *engine, uint64_t token)
+{
+    return find_kept(engine, token) != NULL;
+}
+
+int trash_restore(Engine *engine, uint64_t token, Node *dir, const char *name)
+{
+    GList *link = find_kept(engine, token);
+    if (!link)
+        return -ENOENT;
+    Kept *kept = link->data;
+    int r = rename_to(engine, node_at(&engine->store, kept->dir), kept->name, dir, name);
+    if (r == 0) {
+        g_queue_delete_link(&engine->trash->kept, link);
+        kept_free(engine, kept);
+    }
+    return r;
+}
+
+void trash_each(const Engine *engine, TrashFunc each, void *user)
+{
+    for (const GList *link = engine->trash->kept.head; link; link = link->next) {
+        const Kept *kept = link->data;
+        each(user, kept->token, kept->expires, kept->name);
+    }
 }
 
 int64_t trash_next_expiry(const Engine *engine)

@@ -25,6 +25,17 @@ void trash_free(Engine *engine);
  * usable for those who have it open, and are not found by name. Lock held. */
 int trash_take(Engine *engine, Node *dir, const char *name, Node *node, uint64_t token);
 
+/* Is the content of the claim with this token still there? Lock held. */
+bool trash_has(const Engine *engine, uint64_t token);
+
+/* Gives content back as (dir, name), which must be free: -EEXIST. -ENOENT: not (any more) here.
+ * Lock held. */
+int trash_restore(Engine *engine, uint64_t token, Node *dir, const char *name);
+
+/* Calls `each` for all that is kept, soonest to expire first. Lock held. */
+typedef void (*TrashFunc)(void *user, uint64_t token, int64_t expires_ns, const char *kept_name);
+void trash_each(const Engine *engine, TrashFunc each, void *user);
+
 /* When the next entry expires, on the clock of the epoch in ns; INT64_MAX: never. Lock held. */
 int64_t trash_next_expiry(const Engine *engine);
 

@@ -1,6 +1,7 @@
 #include "engine/vacate.h"
 
 #include "base/crash-point.h"
+#include "engine/heals.h"
 #include "engine/life.h"
 #include "engine/trash.h"
 
@@ -23,7 +24,8 @@ static int remove_entry(Engine *engine, Node *dir, const char *name, Node *node,
     return r;
 }
 
-static int take_off_source(Engine *engine, Claim *claim)
+/* *kept: its content went to the trash. */
+static int take_off_source(Engine *engine, Claim *claim, bool *kept)
 {
     Node *dir = node_at(&engine->store, claim->dir);
     Node *node = node_at(&engine->store, claim->node);
@@ -38,17 +40,18 @@ static int take_off_source(Engine *engine, Claim *claim)
         return r;
     if (st.st_ino != node->ino || st.st_dev != node->dev)
         return 0; /* put there behind our back: not what was claimed */
-    if (holds_content(&st))
-        return trash_take(engine, dir, name, node, claim->token);
-    r = remove_entry(engine, dir, name, node, &st);
-    if (r == -ENOTEMPTY || r == -EEXIST)
+    r = holds_content(&st) ? -ENOTEMPTY : remove_entry(engine, dir, name, node, &st);
+    if (r == -ENOTEMPTY || r == -EEXIST) {
         r = trash_take(engine, dir, name, node, claim->token);
+        *kept = r == 0;
+    }
     return r;
 }
 
 int vacate_claim(Engine *engine, Claim *claim)
 {
-    int r = take_off_source(engine, claim);
+    bool kept = false;
+    int r = take_off_source(engine, claim, &kept);
     if (r < 0) {
         log_limited(
             &engine->refusals,
@@ -58,8 +61,8 @@ int vacate_claim(Engine *engine, Claim *claim)
         return r;
     }
     CRASH_POINT("vacated-unmarked");
+    heals_note(engine, claim, kept);
     claim_table_set_state(&engine->claims, claim, CLAIM_GHOST);
-    engine->stats.healed++;
     return 0;
 }
 

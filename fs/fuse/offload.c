@@ -1,6 +1,25 @@
 #include "base/crash-point.h"
 #include "fuse/request.h"
 
+/* The caller waits for our answer, so its groups can be asked for. */
+static void run_as_caller(OffloadJob *job)
+{
+    Creds creds;
+    creds_init_thread(&creds, &request_engine(job->req)->serving_creds);
+    if (creds_as_caller(&creds, &job->caller) == 0)
+        creds_add_groups(&creds, &job->caller);
+    job->run(job);
+    creds_as_daemon(&creds);
+}
+
+static void run(OffloadJob *job)
+{
+    if (job->changes)
+        run_as_caller(job);
+    else
+        job->run(job);
+}
+
 void offload(fuse_req_t req, const OffloadJob *job)
 {
     FuseServer *server = request_server(req);
@@ -8,7 +27,8 @@ void offload(fuse_req_t req, const OffloadJob *job)
     own->req = req;
     int copy = server->inline_jobs ? -1 : request_store_copy(server->requests);
     if (copy < 0) {
-        own->run(own);
+        creds_as_daemon(&server->engine->serving_creds); /* as the job will leave this thread */
+        run(own);
         g_free(own);
         return;
     }
@@ -24,7 +44,7 @@ void offload_run(gpointer data, gpointer user)
     FuseServer *server = user;
     unsigned copy = job->copy;
     CRASH_POINT("offload-running");
-    job->run(job);
+    run(job);
     CRASH_POINT("offload-answered");
     request_store_drop(server->requests, copy);
     g_free(job);

@@ -4,6 +4,8 @@
 
 static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+    if (virtual_getattr(req, ino))
+        return;
     Caller caller = request_caller(req);
     Entry entry = {0};
     int r = engine_getattr(request_engine(req), &caller, ino, fi ? fi->fh : 0, &entry);
@@ -40,6 +42,8 @@ static SourceChange change_of(const struct stat *attr, int to_set)
 static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
                        struct fuse_file_info *fi)
 {
+    if (virtual_getattr(req, ino)) /* open(O_TRUNC) asks for it: nothing to do */
+        return;
     Caller caller = request_caller(req);
     SourceChange change = change_of(attr, to_set);
     Entry entry = {0};
@@ -49,6 +53,8 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to
 
 static void op_access(fuse_req_t req, fuse_ino_t ino, int mask)
 {
+    if (virtual_access(req, ino, mask))
+        return;
     Caller caller = request_caller(req);
     reply_error(req, engine_access(request_engine(req), &caller, ino, mask));
 }
@@ -56,7 +62,8 @@ static void op_access(fuse_req_t req, fuse_ino_t ino, int mask)
 static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 {
     struct statvfs st;
-    int r = engine_statvfs(request_engine(req), ino ? ino : FUSE_ROOT_ID, &st);
+    int r =
+        engine_statvfs(request_engine(req), ino && !virtual_node_is(ino) ? ino : FUSE_ROOT_ID, &st);
     reply_statfs(req, r, &st);
 }
 

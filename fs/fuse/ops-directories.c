@@ -27,6 +27,8 @@ struct Dirent64 {
 
 static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+    if (virtual_opendir(req, ino, fi))
+        return;
     Caller caller = request_caller(req);
     int r = engine_open(request_engine(req), &caller, ino, O_RDONLY | O_DIRECTORY, &fi->fh);
     reply_open(req, r, fi);
@@ -50,9 +52,13 @@ static size_t add_plus(Listing *listing, const struct Dirent64 *entry, uint64_t 
     Engine *engine = request_engine(listing->req);
     Caller caller = request_caller(listing->req);
     Entry found = {.attr = {.st_ino = ino, .st_mode = DTTOIF(entry->type)}};
-    if (!is_dot(entry->name) &&
-        (engine_lookup(engine, &caller, listing->dir, entry->name, &found) < 0 || !found.node_id))
-        return 0; /* gone since */
+    if (!is_dot(entry->name)) {
+        int r = engine_lookup_listed(engine, &caller, listing->dir, entry->name, &found);
+        if (r == 0 && !found.node_id)
+            return 0; /* gone since */
+        if (r < 0)    /* no attributes: listed all the same */
+            found = (Entry){.attr = {.st_ino = ino, .st_mode = DTTOIF(entry->type)}};
+    }
     struct fuse_entry_param param = reply_param(&found);
     size_t room = listing->size - listing->used;
     size_t need = fuse_add_direntry_plus(listing->req, listing->out + listing->used, room,
@@ -120,12 +126,16 @@ static void list(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, uint
 static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
                        struct fuse_file_info *fi)
 {
+    if (virtual_readdir(req, ino, size, offset, false))
+        return;
     list(req, ino, size, offset, fi->fh, false);
 }
 
 static void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
                            struct fuse_file_info *fi)
 {
+    if (virtual_readdir(req, ino, size, offset, true))
+        return;
     list(req, ino, size, offset, fi->fh, true);
 }
 

@@ -9,12 +9,15 @@
 
 int request_open_flags(int flags)
 {
-    /* The kernel does direct I/O against us; our buffers are not aligned for the source's. */
-    return flags & ~(O_DIRECT | O_NOCTTY | O_NONBLOCK);
+    /* The kernel does direct I/O against us; our buffers are not aligned for the source's. It also
+     * knows where the end is, and writes pages of a mapping through whatever handle it finds. */
+    return flags & ~(O_DIRECT | O_NOCTTY | O_NONBLOCK | O_APPEND);
 }
 
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+    if (virtual_open(req, ino, fi))
+        return;
     Caller caller = request_caller(req);
     int r = engine_open(request_engine(req), &caller, ino, request_open_flags(fi->flags), &fi->fh);
     fi->keep_cache = request_server(req)->options.keep_cache;
@@ -23,6 +26,8 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+    if (virtual_release(req, ino, fi))
+        return;
     engine_close(request_engine(req), fi->fh);
     reply_error(req, 0);
 }
@@ -30,7 +35,7 @@ static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 static void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     int fd = engine_handle_fd(request_engine(req), fi->fh);
-    int r = fd < 0 ? fd : close(dup(fd)) == 0 ? 0 : -errno;
+    int r = virtual_node_is(ino) ? 0 : fd < 0 ? fd : close(dup(fd)) == 0 ? 0 : -errno;
     reply_error(req, r);
 }
 
@@ -52,6 +57,8 @@ static bool ends_at(int fd, off_t offset)
 static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
                     struct fuse_file_info *fi)
 {
+    if (virtual_read(req, ino, size, offset, fi))
+        return;
     int fd = engine_handle_fd(request_engine(req), fi->fh);
     if (fd < 0) {
         reply_error(req, fd);
@@ -73,9 +80,25 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
     reply_data(req, n < 0 ? -errno : n, data);
 }
 
+/* Where the source changes behind the mount, only the source knows where the end is. */
+static bool is_append(fuse_req_t req, const struct fuse_file_info *fi)
+{
+    return (fi->flags & O_APPEND) && !fi->writepage && !request_server(req)->options.keep_cache;
+}
+
+static ssize_t write_data(int fd, const char *data, size_t size, off_t offset, bool append)
+{
+    if (!append)
+        return pwrite(fd, data, size, offset);
+    struct iovec iov = {(void *)data, size};
+    return pwritev2(fd, &iov, 1, offset, RWF_APPEND);
+}
+
 static void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t offset,
                      struct fuse_file_info *fi)
 {
+    if (virtual_write(req, ino, data, size, fi))
+        return;
     Caller caller = request_caller(req);
     int fd = fi->writepage ? engine_handle_fd(request_engine(req), fi->fh)
                            : engine_handle_fd_to_write(request_engine(req), &caller, fi->fh);
@@ -83,7 +106,7 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t si
         reply_error(req, fd);
         return;
     }
-    ssize_t n = pwrite(fd, data, size, offset);
+    ssize_t n = write_data(fd, data, size, offset, is_append(req, fi));
     reply_count(req, n < 0 ? -errno : n);
 }
 
@@ -120,7 +143,9 @@ static void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset,
                                    .fd = fd,
                                    .mode = mode,
                                    .offset = offset,
-                                   .size = (size_t)length});
+                                   .size = (size_t)length,
+                                   .changes = true,
+                                   .caller = caller});
 }
 
 static void run_copy(OffloadJob *job)
@@ -146,7 +171,9 @@ static void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
                                    .fd_out = out,
                                    .offset_out = off_out,
                                    .size = len,
-                                   .mode = flags});
+                                   .mode = flags,
+                                   .changes = true,
+                                   .caller = caller});
 }
 
 static void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence,

@@ -4,6 +4,8 @@
 
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
+    if (virtual_lookup(req, parent, name))
+        return;
     Caller caller = request_caller(req);
     Entry entry;
     int r = engine_lookup(request_engine(req), &caller, parent, name, &entry);
@@ -36,22 +38,30 @@ static void make(fuse_req_t req, const Making *making)
 
 static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
+    if (virtual_forbids(req, parent))
+        return;
     make(req, &(Making){.kind = MAKE_DIR, .dir = parent, .name = name, .mode = mode});
 }
 
 static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
 {
+    if (virtual_forbids(req, parent))
+        return;
     make(req,
          &(Making){.kind = MAKE_NODE, .dir = parent, .name = name, .mode = mode, .rdev = rdev});
 }
 
 static void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
 {
+    if (virtual_forbids(req, parent))
+        return;
     make(req, &(Making){.kind = MAKE_SYMLINK, .dir = parent, .name = name, .target = target});
 }
 
 static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)
 {
+    if (virtual_forbids(req, parent))
+        return;
     make(req, &(Making){.kind = MAKE_LINK, .dir = parent, .name = name, .node = ino});
 }
 
@@ -70,6 +80,8 @@ static void created(void *user, int error, const Entry *entry)
 static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
                       struct fuse_file_info *fi)
 {
+    if (virtual_forbids(req, parent))
+        return;
     Caller caller = request_caller(req);
     Creation *creation = g_new(Creation, 1);
     *creation = (Creation){req, *fi};
@@ -86,12 +98,16 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 
 static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
+    if (virtual_forbids(req, parent))
+        return;
     Caller caller = request_caller(req);
     reply_error(req, engine_remove(request_engine(req), &caller, parent, name, false));
 }
 
 static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
+    if (virtual_forbids(req, parent))
+        return;
     Caller caller = request_caller(req);
     reply_error(req, engine_remove(request_engine(req), &caller, parent, name, true));
 }
@@ -104,6 +120,8 @@ static void renamed(void *user, int error, const Entry *entry)
 static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent,
                       const char *new_name, unsigned int flags)
 {
+    if (virtual_forbids(req, parent) || virtual_forbids(req, new_parent))
+        return;
     Caller caller = request_caller(req);
     engine_rename(request_engine(req), &caller, parent, name, new_parent, new_name, flags, renamed,
                   req);

@@ -4,6 +4,8 @@
 
 static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
+    if (virtual_getxattr(req, ino, name, size))
+        return;
     Caller caller = request_caller(req);
     char *value = request_server(req)->io;
     ssize_t n =

@@ -121,6 +121,11 @@ void reply_offset(fuse_req_t req, off_t offset)
         sent(fuse_reply_lseek(req, offset));
 }
 
+void reply_poll(fuse_req_t req, unsigned revents)
+{
+    sent(fuse_reply_poll(req, revents));
+}
+
 void reply_none(fuse_req_t req)
 {
     fuse_reply_none(req);

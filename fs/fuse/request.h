@@ -4,6 +4,7 @@
 
 #define FUSE_USE_VERSION 312
 
+#include "control/control.h"
 #include "fuse/request-store.h"
 #include "fuse/server.h"
 
@@ -11,6 +12,7 @@
 
 struct FuseServer {
     Engine *engine;
+    Control *control;
     FuseServerOptions options;
     struct fuse_session *session;
     int fd;
@@ -29,6 +31,11 @@ struct FuseServer {
 static inline FuseServer *request_server(fuse_req_t req)
 {
     return fuse_req_userdata(req);
+}
+
+static inline Control *request_control(fuse_req_t req)
+{
+    return request_server(req)->control;
 }
 
 static inline Engine *request_engine(fuse_req_t req)
@@ -59,6 +66,7 @@ void reply_statfs(fuse_req_t req, int error, const struct statvfs *st);
 /* For getxattr and listxattr: size 0 asks how much there is. */
 void reply_xattr(fuse_req_t req, ssize_t n, const char *data, size_t size);
 void reply_offset(fuse_req_t req, off_t offset);
+void reply_poll(fuse_req_t req, unsigned revents);
 void reply_none(fuse_req_t req);
 
 /* Keeps the answer if it is that of the request being served, and sends it. */
@@ -81,7 +89,10 @@ struct OffloadJob {
     off_t offset, offset_out;
     size_t size;
     int mode;
-    unsigned copy; /* of the request, in the state file */
+    struct fuse_file_info fi; /* of an open to be answered */
+    bool changes;             /* the content, so it is done as the caller */
+    Caller caller;            /* then */
+    unsigned copy;            /* of the request, in the state file */
 };
 
 /* Copies the job. */
@@ -95,6 +106,26 @@ void ops_add_attributes(struct fuse_lowlevel_ops *ops);
 void ops_add_files(struct fuse_lowlevel_ops *ops, bool flush);
 void ops_add_directories(struct fuse_lowlevel_ops *ops);
 void ops_add_xattrs(struct fuse_lowlevel_ops *ops);
+
+/* Virtual files (control/): each returns true when the request was about one, and has answered it
+ * or will. */
+bool virtual_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
+bool virtual_getattr(fuse_req_t req, fuse_ino_t ino);
+bool virtual_access(fuse_req_t req, fuse_ino_t ino, int mask);
+bool virtual_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+bool virtual_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+                  struct fuse_file_info *fi);
+bool virtual_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size,
+                   struct fuse_file_info *fi);
+bool virtual_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+bool virtual_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+bool virtual_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, bool plus);
+bool virtual_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size);
+
+/* Nothing is made, removed or renamed in `.lockfs`. */
+bool virtual_forbids(fuse_req_t req, fuse_ino_t dir);
+
+void virtual_add(struct fuse_lowlevel_ops *ops);
 
 /* Also serves directories. */
 void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);

@@ -2,6 +2,8 @@
 #include "fuse/request.h"
 #include "store/act.h"
 
+#include "base/clock.h"
+
 #include <linux/fuse.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -18,21 +20,33 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
     FuseServer *server = userdata;
     unsigned want = FUSE_CAP_DONT_MASK | FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_PARALLEL_DIROPS |
-                    FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_AUTO_INVAL_DATA |
-                    FUSE_CAP_ASYNC_DIO | FUSE_CAP_ASYNC_READ;
+                    FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_ASYNC_DIO |
+                    FUSE_CAP_ASYNC_READ;
+    /* A new mtime does not mean new content where nobody but the kernel's own writers can be it. */
+    want |= server->options.keep_cache ? FUSE_CAP_EXPLICIT_INVAL_DATA | FUSE_CAP_CACHE_SYMLINKS
+                                       : FUSE_CAP_AUTO_INVAL_DATA;
+    if (!(server->kernel_flags & FUSE_HANDLE_KILLPRIV_V2))
+        want |= FUSE_CAP_HANDLE_KILLPRIV;
     if (server->options.allow_other)
         want |= FUSE_CAP_POSIX_ACL;
     conn->want = want & conn->capable;
     conn->max_write = MIN(conn->max_write, REQUEST_IO_SIZE);
 }
 
-/* libfuse 3.14 decides on PARALLEL_DIROPS and forgets to tell the kernel. */
+/* Set-id bits are the source's to clear, for who writes as who. */
+static uint32_t set_id_flags(const FuseServer *server)
+{
+    return server->kernel_flags & FUSE_HANDLE_KILLPRIV_V2;
+}
+
+/* libfuse 3.14 decides on PARALLEL_DIROPS and forgets to tell the kernel; of the later way to have
+ * set-id bits cleared, which spares the kernel a question with every write, it does not know. */
 static void amend_init_reply(FuseServer *server, const struct iovec *iov, int count)
 {
     if (count < 2 || iov[1].iov_len < 24)
         return;
     struct fuse_init_out *out = iov[1].iov_base;
-    out->flags |= server->kernel_flags & FUSE_PARALLEL_DIROPS;
+    out->flags |= (server->kernel_flags & FUSE_PARALLEL_DIROPS) | set_id_flags(server);
 }
 
 /* The kernel pins the pages that an answer lies in; nearly all fit into one. (The system calls are
@@ -107,7 +121,7 @@ static void note_init(FuseServer *server, const char *request, size_t size)
         request_store_note_init(server->requests, request, size);
 }
 
-static void dispatch(FuseServer *server, size_t size)
+static void serve_request(FuseServer *server, size_t size)
 {
     struct fuse_in_header head;
     memcpy(&head, server->buffer, sizeof head);
@@ -127,13 +141,22 @@ static void dispatch(FuseServer *server, size_t size)
     server->initializing = false;
 }
 
+static void serve(FuseServer *server, size_t size)
+{
+    struct fuse_in_header head;
+    memcpy(&head, server->buffer, sizeof head);
+    int64_t begin = clock_boot_ns();
+    serve_request(server, size);
+    stats_request(&server->engine->requests, head.opcode, clock_boot_ns() - begin);
+}
+
 void fuse_server_serve(FuseServer *server, size_t size, bool again)
 {
     struct fuse_in_header *head = (void *)server->buffer;
     Engine *engine = server->engine;
     CRASH_POINT("request-read");
     engine_request_begin(engine, head->unique, again);
-    dispatch(server, size);
+    serve(server, size);
     act_forsake(&engine->store);
     if (journal_is_open(&engine->journal)) /* no answer, or one that comes from the pool */
         journal_answer(&engine->journal, NULL, 0);
@@ -175,6 +198,26 @@ void fuse_server_tell_removed(FuseServer *server, uint64_t dir_id, uint64_t node
         fuse_lowlevel_notify_inval_entry(server->session, dir_id, name, strlen(name));
 }
 
+/* What the kernel's requests are called in the statistics. */
+static void name_requests(RequestStats *stats)
+{
+    static const char *const names[STATS_OPCODES] = {
+        [FUSE_LOOKUP] = "lookup",     [FUSE_FORGET] = "forget",
+        [FUSE_GETATTR] = "getattr",   [FUSE_SETATTR] = "setattr",
+        [FUSE_READLINK] = "readlink", [FUSE_SYMLINK] = "symlink",
+        [FUSE_MKNOD] = "mknod",       [FUSE_MKDIR] = "mkdir",
+        [FUSE_UNLINK] = "unlink",     [FUSE_RMDIR] = "rmdir",
+        [FUSE_RENAME2] = "rename",    [FUSE_LINK] = "link",
+        [FUSE_OPEN] = "open",         [FUSE_READ] = "read",
+        [FUSE_WRITE] = "write",       [FUSE_STATFS] = "statfs",
+        [FUSE_RELEASE] = "release",   [FUSE_FSYNC] = "fsync",
+        [FUSE_GETXATTR] = "getxattr", [FUSE_OPENDIR] = "opendir",
+        [FUSE_READDIR] = "readdir",   [FUSE_READDIRPLUS] = "readdirplus",
+        [FUSE_CREATE] = "create",     [FUSE_ACCESS] = "access",
+    };
+    memcpy(stats->names, names, sizeof stats->names);
+}
+
 static struct fuse_session *session_new(FuseServer *server)
 {
     struct fuse_lowlevel_ops ops = {.init = op_init};
@@ -183,6 +226,7 @@ static struct fuse_session *session_new(FuseServer *server)
     ops_add_files(&ops, server->options.flush);
     ops_add_directories(&ops);
     ops_add_xattrs(&ops);
+    virtual_add(&ops);
     char *argv[] = {"lockfs", "-d", NULL};
     struct fuse_args args = FUSE_ARGS_INIT(server->options.debug ? 2 : 1, argv);
     struct fuse_session *session = fuse_session_new(&args, &ops, sizeof ops, server);
@@ -195,6 +239,8 @@ int fuse_server_new(Engine *engine, int fd, const FuseServerOptions *options, Fu
     static const struct fuse_custom_io io = {.read = io_read, .writev = io_writev};
     FuseServer *server = g_new0(FuseServer, 1);
     server->engine = engine;
+    server->control = control_new(engine);
+    name_requests(&engine->requests);
     server->options = *options;
     server->fd = fd;
     server->io = g_malloc(REQUEST_IO_SIZE);
@@ -216,6 +262,7 @@ int fuse_server_new(Engine *engine, int fd, const FuseServerOptions *options, Fu
 void fuse_server_free(FuseServer *server)
 {
     g_thread_pool_free(server->pool, FALSE, TRUE);
+    control_free(server->control);
     if (server->session)
         fuse_session_destroy(server->session);
     request_store_free(server->requests);

@@ -32,6 +32,7 @@ typedef enum {
     OWNER_VIA_HELPER,      /* stepped over at least one helper or subshell */
     OWNER_VIA_SCOPE,       /* widened by the rule's scope */
     OWNER_SCOPE_FELL_BACK, /* the scope asked for could not be proven; narrower one taken */
+    OWNER_TRANSFERRED,     /* made the owner by command */
 } OwnerReason;
 
 typedef struct {

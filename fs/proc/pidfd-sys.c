@@ -30,6 +30,17 @@ int pidfd_sys_info(int pidfd, PidfdSysInfo *out)
     return 0;
 }
 
+int pidfd_sys_exit(int pidfd, int *status)
+{
+    PidfdSysInfo info = {.mask = PIDFD_SYS_INFO_EXIT};
+    if (ioctl(pidfd, GET_INFO, &info) < 0)
+        return -errno;
+    if (!(info.mask & PIDFD_SYS_INFO_EXIT))
+        return -ENODATA;
+    *status = info.exit_code;
+    return 0;
+}
+
 int pidfd_sys_pid_from_ns(int nsfd, pid_t pid)
 {
     int found = ioctl(nsfd, GET_PID_FROM_NS, pid);

@@ -14,6 +14,7 @@
 #define PIDFD_SYS_FS_MAGIC 0x50494446L /* statfs f_type of a pidfd that has its own inode (6.9) */
 #define PIDFD_SYS_INFO_PID (1U << 0)   /* bits of PidfdSysInfo.mask */
 #define PIDFD_SYS_INFO_CREDS (1U << 1)
+#define PIDFD_SYS_INFO_EXIT (1U << 3)
 
 typedef struct {
     uint64_t mask; /* in: what is wanted; out: what was filled in */
@@ -28,6 +29,10 @@ int pidfd_sys_open(pid_t pid, unsigned flags);
 
 /* 0 or negative errno; -ENODATA when the kernel left out the ids or the credentials. */
 int pidfd_sys_info(int pidfd, PidfdSysInfo *out);
+
+/* How the process ended, as of wait(2). -ENODATA: it has not been waited for yet, or the kernel
+ * does not tell (< 6.15). */
+int pidfd_sys_exit(int pidfd, int *status);
 
 /* The process with number `pid` in the pid namespace `nsfd`, as a number of ours (6.11).
  * Negative errno; the value is a hint to be proven, like every pid. */

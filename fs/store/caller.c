@@ -20,6 +20,18 @@ static bool may_switch(void)
            (data[0].effective & needed) == needed;
 }
 
+/* It lets its holder past quotas and into the blocks kept for root, whatever the uid: what counts
+ * is whether the caller is root. Of this thread and those it starts. */
+static void drop_resource_right(void)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
+    if (syscall(SYS_capget, &head, data) != 0)
+        return;
+    data[0].effective &= ~(1U << CAP_SYS_RESOURCE);
+    syscall(SYS_capset, &head, data);
+}
+
 void creds_init(Creds *creds, CredsGroupsFunc groups, const void *groups_ctx)
 {
     *creds = (Creds){
@@ -31,9 +43,29 @@ void creds_init(Creds *creds, CredsGroupsFunc groups, const void *groups_ctx)
         .gid = getegid(),
         .can_switch = may_switch(),
     };
-    if (creds->can_switch)
+    if (creds->can_switch) {
         syscall(SYS_setgroups, 0, NULL);
+        drop_resource_right();
+    }
     umask(0);
+}
+
+void creds_init_thread(Creds *creds, const Creds *from)
+{
+    *creds = (Creds){
+        .groups = from->groups,
+        .groups_ctx = from->groups_ctx,
+        .daemon_uid = from->daemon_uid,
+        .daemon_gid = from->daemon_gid,
+        .uid = from->daemon_uid,
+        .gid = from->daemon_gid,
+        .can_switch = from->can_switch,
+    };
+    if (creds->can_switch) {
+        setfsuid(creds->uid);
+        setfsgid(creds->gid);
+        syscall(SYS_setgroups, 0, NULL);
+    }
 }
 
 /* The raw call: the C library's changes all threads at once. */

@@ -39,8 +39,13 @@ typedef struct {
     bool has_groups;
 } Creds;
 
-/* Takes the present identity as the daemon's, and drops its supplementary groups if it is root. */
+/* Takes the present identity as the daemon's. If it is root, drops its supplementary groups, and
+ * the right to more space than others. */
 void creds_init(Creds *creds, CredsGroupsFunc groups, const void *groups_ctx);
+
+/* The same identities for another thread, which may have been started by one that acted as
+ * somebody; it acts as the daemon from here on. */
+void creds_init_thread(Creds *creds, const Creds *from);
 
 void creds_as_daemon(Creds *creds);
 

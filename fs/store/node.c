@@ -103,6 +103,8 @@ bool node_move(Store *store, Node *node, Node *dir, const char *name)
     CRASH_POINT("node-nameless");
     node->parent = node_index(store, dir);
     node->name = ref;
+    if (node->in_lru && !node_is_dir(node))
+        reach_drop_fd(store, node);
     return true;
 }
 
@@ -200,8 +202,11 @@ void node_after_removal(Store *store, Node *node, const Node *dir, const char *n
 {
     if (last)
         unindex(store, node);
-    if (is_at(store, node, dir, name))
-        lose_name(store, node);
+    if (!is_at(store, node, dir, name))
+        return;
+    lose_name(store, node);
+    if (!last && node->fd >= 0 && !node->in_lru)
+        reach_lend_fd(store, node);
 }
 
 bool node_is_below(const Store *store, const Node *node, const Node *ancestor)

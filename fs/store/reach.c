@@ -76,6 +76,13 @@ void reach_fix_fd(Store *store, Node *node)
     lru_unlink(store, node);
 }
 
+void reach_lend_fd(Store *store, Node *node)
+{
+    if (store->lru_count >= store->lru_max)
+        evict_last(store);
+    lru_link(store, node);
+}
+
 static int verify(const Node *node, int fd)
 {
     struct stat st;

@@ -32,6 +32,10 @@ int reach_open(const Store *store, const Node *node, const Place *place, int fla
  * the LRU. */
 void reach_keep_fd(Store *store, Node *node);
 void reach_fix_fd(Store *store, Node *node);
+
+/* Puts the descriptor of a file that lost the name we knew, but not its last one, into the LRU:
+ * when it goes, the kernel (ESTALE) looks the file up again under another name. */
+void reach_lend_fd(Store *store, Node *node);
 void reach_drop_fd(Store *store, Node *node);
 
 #define REACH_PROC_PATH 32

@@ -6,10 +6,10 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/syscall.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
-#define XATTR_PATH_SIZE (REACH_PROC_PATH + 256)
+/* The kernel's own flag for opening a program to run it; FUSE passes it on. */
+#define O_EXECUTE 040
 
 int source_stat(Store *store, Node *node, const Handle *handle, struct stat *st)
 {
@@ -25,13 +25,26 @@ int source_stat(Store *store, Node *node, const Handle *handle, struct stat *st)
     return st->st_ino == node->ino && st->st_dev == node->dev ? 0 : -ESTALE;
 }
 
-static int change_owner(Store *store, const Caller *caller, int fd, const SourceChange *change)
+/* A set-group-id bit is quietly dropped when somebody changes the file who is not of its group. */
+static bool needs_groups(const Node *node)
+{
+    return node->mode & S_ISGID;
+}
+
+void source_write_as(Store *store, const Caller *caller, const Node *node)
+{
+    if (creds_as_caller(store->creds, caller) == 0 && needs_groups(node))
+        creds_add_groups(store->creds, caller);
+}
+
+static int change_owner(Store *store, const Caller *caller, const Node *node, int fd,
+                        const SourceChange *change)
 {
     int r;
-    AS_CALLER(store->creds, caller, r,
-              fchownat(fd, "", change->set_uid ? change->uid : (uid_t)-1,
-                       change->set_gid ? change->gid : (gid_t)-1,
-                       AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW));
+    AS_CALLER_WITH_GROUPS(store->creds, caller, needs_groups(node), r,
+                          fchownat(fd, "", change->set_uid ? change->uid : (uid_t)-1,
+                                   change->set_gid ? change->gid : (gid_t)-1,
+                                   AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW));
     return r;
 }
 
@@ -43,13 +56,15 @@ static int change_mode(Store *store, const Caller *caller, const char *path, mod
     return r;
 }
 
-static int change_size(Store *store, const Caller *caller, const Handle *handle, const char *path,
-                       off_t size)
+static int change_size(Store *store, const Caller *caller, const Node *node, const Handle *handle,
+                       const char *path, off_t size)
 {
-    if (handle)
+    if (handle) {
+        source_write_as(store, caller, node);
         return ftruncate(handle->fd, size) == 0 ? 0 : -errno;
+    }
     int r;
-    AS_CALLER(store->creds, caller, r, truncate(path, size));
+    AS_CALLER_WITH_GROUPS(store->creds, caller, needs_groups(node), r, truncate(path, size));
     return r;
 }
 
@@ -62,6 +77,14 @@ static int change_times(Store *store, const Caller *caller, int fd, const Source
     return r;
 }
 
+/* chown(2) to nobody in particular, which clears set-id bits; or the kernel's wish, before a write,
+ * that they be cleared. The writer need not be the owner, and then it is the write that does it. */
+static bool is_empty(const SourceChange *change)
+{
+    return !(change->set_mode || change->set_uid || change->set_gid || change->set_size ||
+             change->set_atime || change->set_mtime);
+}
+
 int source_change(Store *store, const Caller *caller, Node *node, const Handle *handle,
                   const SourceChange *change)
 {
@@ -72,23 +95,53 @@ int source_change(Store *store, const Caller *caller, Node *node, const Handle *
     char path[REACH_PROC_PATH];
     reach_proc_path(path, fd);
     int r = 0;
+    if (is_empty(change)) {
+        r = change_owner(store, caller, node, fd, change);
+        return r == -EPERM ? 0 : r;
+    }
     /* The owner first: changing it clears set-id bits, which a mode given with it sets again. */
     if (change->set_uid || change->set_gid)
-        r = change_owner(store, caller, fd, change);
+        r = change_owner(store, caller, node, fd, change);
     if (r == 0 && change->set_mode)
         r = change_mode(store, caller, path, change->mode);
     if (r == 0 && change->set_size)
-        r = change_size(store, caller, handle, path, change->size);
+        r = change_size(store, caller, node, handle, path, change->size);
     if (r == 0 && (change->set_atime || change->set_mtime))
         r = change_times(store, caller, fd, change);
     return r;
 }
 
-int source_open(Store *store, const Caller *caller, Node *node, int flags)
+static int open_as(Store *store, const Caller *caller, Node *node, const Place *place, int flags)
 {
     bool reads = (flags & O_ACCMODE) == O_RDONLY && !(flags & O_TRUNC);
     Caller who = reads ? creds_reader(store->creds, caller) : *caller;
     int fd = -1, r;
+    AS_CALLER_WITH_GROUPS(
+        store->creds, &who, (flags & O_TRUNC) && needs_groups(node), r,
+        (fd = reach_open(store, node, place, flags), errno = fd < 0 ? -fd : 0, fd));
+    return r < 0 ? r : fd;
+}
+
+/* The directory that we know the file in may be closed to the caller, who came by another of its
+ * names, or has it open already. */
+static int open_directly(Store *store, const Caller *caller, Node *node, int flags)
+{
+    AUTO_FD int fd = reach_open_path(store, node);
+    return fd < 0 ? fd : open_as(store, caller, node, &(Place){fd, ""}, flags);
+}
+
+/* To execute a file it need not be readable. The kernel has checked what it could; we check again,
+ * since not every mount lets it. */
+static int open_to_execute(Store *store, const Caller *caller, Node *node, int flags)
+{
+    int r = source_access(store, caller, node, X_OK);
+    Caller self = creds_daemon(store->creds);
+    return r < 0 ? r : open_directly(store, &self, node, flags & ~O_EXECUTE);
+}
+
+int source_open(Store *store, const Caller *caller, Node *node, int flags)
+{
+    int r;
     if (!store_has_room(store))
         return -EMFILE;
     for (int tries = 0; tries < 2; tries++) {
@@ -96,12 +149,15 @@ int source_open(Store *store, const Caller *caller, Node *node, int flags)
         r = reach_place(store, node, &place);
         if (r < 0)
             return r;
-        AS_CALLER(store->creds, &who, r,
-                  (fd = reach_open(store, node, &place, flags), errno = fd < 0 ? -fd : 0, fd));
+        r = open_as(store, caller, node, &place, flags & ~O_EXECUTE);
+        if (r == -EACCES && place.name[0])
+            r = open_directly(store, caller, node, flags & ~O_EXECUTE);
+        if (r == -EACCES && (flags & O_EXECUTE))
+            r = open_to_execute(store, caller, node, flags);
         if ((r != -EMFILE && r != -ENFILE) || !store_shrink(store))
             break;
     }
-    return r < 0 ? r : fd;
+    return r;
 }
 
 ssize_t source_readlink(Store *store, Node *node, char *buf, size_t size)
@@ -133,92 +189,4 @@ int source_statvfs(Store *store, Node *node, struct statvfs *st)
     if (fd < 0)
         return fd;
     return fstatvfs(fd, st) == 0 ? 0 : -errno;
-}
-
-/* There are no *at() calls for extended attributes; a path through /proc/self/fd is one, and the
- * l-calls do not follow its last component when that is a name. *follow: the path ends at the
- * descriptor itself. */
-static int xattr_path(Store *store, Node *node, char path[XATTR_PATH_SIZE], int *own, bool *follow)
-{
-    Place place;
-    int r = reach_place(store, node, &place);
-    if (r < 0)
-        return r;
-    if (!store->in_place && place.name[0]) {
-        r = *own = reach_open_path(store, node);
-        if (r < 0)
-            return r;
-        place = (Place){r, ""};
-    }
-    *follow = place.name[0] == '\0';
-    snprintf(path, XATTR_PATH_SIZE, *follow ? "/proc/self/fd/%d%s" : "/proc/self/fd/%d/%s",
-             place.fd, place.name);
-    return 0;
-}
-
-ssize_t source_getxattr(Store *store, const Caller *caller, Node *node, const char *name,
-                        void *value, size_t size)
-{
-    char path[XATTR_PATH_SIZE];
-    AUTO_FD int own = -1;
-    bool follow;
-    ssize_t n = 0;
-    int r = xattr_path(store, node, path, &own, &follow);
-    if (r < 0)
-        return r;
-    Caller who = creds_reader(store->creds, caller);
-    AS_CALLER(store->creds, &who, r,
-              n = follow ? getxattr(path, name, value, size) : lgetxattr(path, name, value, size));
-    return r < 0 ? r : n;
-}
-
-ssize_t source_listxattr(Store *store, const Caller *caller, Node *node, char *list, size_t size)
-{
-    char path[XATTR_PATH_SIZE];
-    AUTO_FD int own = -1;
-    bool follow;
-    ssize_t n = 0;
-    int r = xattr_path(store, node, path, &own, &follow);
-    if (r < 0)
-        return r;
-    Caller who = creds_reader(store->creds, caller);
-    AS_CALLER(store->creds, &who, r,
-              n = follow ? listxattr(path, list, size) : llistxattr(path, list, size));
-    return r < 0 ? r : n;
-}
-
-static bool xattr_exists(const char *path, const char *name, bool follow)
-{
-    return (follow ? getxattr(path, name, NULL, 0) : lgetxattr(path, name, NULL, 0)) >= 0;
-}
-
-int source_setxattr(Store *store, const Caller *caller, Node *node, const char *name,
-                    const void *value, size_t size, int flags)
-{
-    char path[XATTR_PATH_SIZE];
-    AUTO_FD int own = -1;
-    bool follow;
-    int r = xattr_path(store, node, path, &own, &follow);
-    if (r < 0)
-        return r;
-    if (act_begin_xattr(store, node, name, xattr_exists(path, name, follow), &r, &flags))
-        return r;
-    AS_CALLER(store->creds, caller, r,
-              follow ? setxattr(path, name, value, size, flags)
-                     : lsetxattr(path, name, value, size, flags));
-    return act_done(store, r);
-}
-
-int source_removexattr(Store *store, const Caller *caller, Node *node, const char *name)
-{
-    char path[XATTR_PATH_SIZE];
-    AUTO_FD int own = -1;
-    bool follow;
-    int r = xattr_path(store, node, path, &own, &follow);
-    if (r < 0)
-        return r;
-    if (act_begin_xattr(store, node, name, xattr_exists(path, name, follow), &r, NULL))
-        return r;
-    AS_CALLER(store->creds, caller, r, follow ? removexattr(path, name) : lremovexattr(path, name));
-    return act_done(store, r);
 }

@@ -78,6 +78,19 @@ static int link_descriptor(Store *store, const Caller *caller, int from, int dir
     return r;
 }
 
+/* The directory that the file is known in may be closed to a caller who came by another of its
+ * names.
+ */
+static int link_directly(Store *store, const Caller *caller, Node *node, Node *dir,
+                         const char *name)
+{
+    AUTO_FD int from = reach_open_path(store, node);
+    int fd = reach_dir(store, dir);
+    if (from < 0 || fd < 0)
+        return from < 0 ? from : fd;
+    return link_descriptor(store, caller, from, fd, name);
+}
+
 int source_link(Store *store, const Caller *caller, Node *node, Node *dir, const char *name)
 {
     Place from;
@@ -92,6 +105,8 @@ int source_link(Store *store, const Caller *caller, Node *node, Node *dir, const
     if (from.name[0] == '\0')
         return act_done(store, link_descriptor(store, caller, from.fd, fds[1], name));
     AS_CALLER(store->creds, caller, r, linkat(from.fd, from.name, fds[1], name, 0));
+    if (r == -EACCES && !S_ISLNK(node->mode))
+        r = link_directly(store, caller, node, dir, name);
     return act_done(store, r);
 }
 

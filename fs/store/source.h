@@ -51,6 +51,10 @@ typedef struct {
 int source_change(Store *store, const Caller *caller, Node *node, const Handle *handle,
                   const SourceChange *change);
 
+/* Takes on the caller's identity, as far as the daemon can, for writing to the node through a
+ * descriptor: the right to that was settled when it was opened. */
+void source_write_as(Store *store, const Caller *caller, const Node *node);
+
 /* Returns the descriptor. */
 int source_open(Store *store, const Caller *caller, Node *node, int flags);
 

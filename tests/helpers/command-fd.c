@@ -26,6 +26,7 @@ static int parse_flags(char *text)
         {"append", O_APPEND}, {"nofollow", O_NOFOLLOW}, {"dir", O_DIRECTORY},
         {"path", O_PATH},     {"tmpfile", O_TMPFILE},   {"sync", O_SYNC},
         {"direct", O_DIRECT}, {"nonblock", O_NONBLOCK}, {"noatime", O_NOATIME},
+        {"dsync", O_DSYNC},
     };
     int flags = O_CLOEXEC;
     char *rest = NULL;

@@ -136,8 +136,9 @@ static const Command *find_in(const Command *table, const char *name)
 
 static const Command *find(const char *name)
 {
-    const Command *const tables[] = {command_path_table, command_fd_table, command_process_table,
-                                     command_uring_table};
+    const Command *const tables[] = {command_path_table,    command_fd_table,
+                                     command_process_table, command_uring_table,
+                                     command_posix_table,   command_acl_table};
     for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
         const Command *command = find_in(tables[i], name);
         if (command)

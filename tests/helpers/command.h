@@ -31,6 +31,8 @@ extern const Command command_path_table[];
 extern const Command command_fd_table[];
 extern const Command command_process_table[];
 extern const Command command_uring_table[];
+extern const Command command_posix_table[];
+extern const Command command_acl_table[];
 
 /* Runs one command and returns its reply, to be freed: "ok …", the name of an error, or "USAGE …".
  */

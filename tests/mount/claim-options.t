@@ -237,6 +237,23 @@ subtest 'max_locks' => sub {
     is $m->umount, 'exit 0', 'the daemon ends well';
 };
 
+# Taking the entries away takes a while; that they are held by nobody is true at once.
+subtest 'the locks of a dead owner do not count' => sub {
+    for my $bound ('max_locks', 'max_locks_per_uid') {
+        my $m = mount_lockfs(source => 'tmpfs', options => "$bound=500");
+        my $p = $m->path;
+        my $o = client();
+        expect ok => $o, 'times', 500, 'mkdir', "$p/{}.lock";
+        expect ENOLCK => $other, 'mkdir', "$p/x.lock";
+        $o->kill9;
+        expect ok => $other, 'times', 500, 'mkdir', "$p/{}.new.lock";
+        expect ENOLCK => $other, 'mkdir', "$p/x.lock";
+        expect ok => $other, 'times', 500, 'rmdir', "$p/{}.new.lock";
+        is_deeply [ $other->list($p) ], [], 'nothing is left over';
+        is $m->umount, 'exit 0', 'the daemon ends well';
+    }
+};
+
 subtest 'max_locks_per_uid' => sub {
     my $m = mount_lockfs(source => 'tmpfs', options => 'allow_other,max_locks_per_uid=3');
     my $p = $m->path;

@@ -13,14 +13,14 @@ my $root = client();
 my ($member, $other) = (client(user => unprivileged, groups => [ 4, $group ]), client(user => unprivileged, groups => [4]));
 my $uid = getpwnam(unprivileged);
 
-sub mode { return sprintf '%o', $root->stat($_[0])->{mode} & 07777 }
+sub mode { return $root->stat($_[0])->{mode} }
 
 expect ok => $root, 'chmod', $p, '777';
 expect ok => $root, 'mkdir', "$p/of-group";
 expect ok => $root, 'chown', "$p/of-group", 0, $group;
 expect ok => $root, 'chmod', "$p/of-group", '2777';
 
-for my $who ([ 'a member', $member, '2755' ], [ 'somebody else', $other, '755' ]) {
+for my $who ([ 'a member', $member, '2755' ], [ 'somebody else', $other, '0755' ]) {
     my ($name, $client, $want) = @$who;
     subtest $name => sub {
         expect ok => $client, 'creat', "$p/f", '644';

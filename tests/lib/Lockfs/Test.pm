@@ -271,7 +271,8 @@ C<expect RESULT =E<gt> $client, CMD, ARGS...> is one assertion; RESULT is a stri
 Numbers in brackets may be left out. MODE is octal.
 
     mkdir P [MODE] | rmdir P | unlink P | excl P [MODE] | creat P [MODE] | put P TEXT | get P
-    open FLAGS P [MODE]        -> fd; FLAGS: r w rw creat excl trunc append nofollow dir path tmpfile sync, joined by commas
+    open FLAGS P [MODE]        -> fd; FLAGS: r w rw creat excl trunc append nofollow dir path tmpfile sync dsync direct
+                               nonblock noatime, joined by commas
     read FD N | pread FD N OFF | write FD TEXT | pwrite FD TEXT OFF | ftruncate FD N | fsync FD | close FD
     lseek FD OFF set|cur|end|data|hole -> offset | fallocate FD MODE OFF LEN | copyrange FD-IN FD-OUT LEN -> bytes
     mmapwrite FD OFF TEXT | flock FD sh|ex|un | setlk FD rd|wr|un | linkfd FD P | fstat FD | fgetpath FD
@@ -280,6 +281,13 @@ Numbers in brackets may be left out. MODE is octal.
     chmod P MODE | chown P UID GID (lchown) | utimens P ATIME MTIME   (ns since the epoch, now, omit)
     setxattr P NAME VALUE [create|replace] | getxattr P NAME | listxattr P | removexattr P NAME
     access P rwxf | statfs P -> type bsize blocks bfree files ffree | chdir P | umask MODE
+    ostat P (stat) | ochown P UID GID (follows) | raccess P rwxf (real ids) | resuid R E S | linkfollow A B | renameflags A B N
+    fchmod FD MODE | fchown FD UID GID | ftouch FD | setfl FD append|none | posix-fallocate FD OFF LEN | mmapread FD OFF LEN
+    sendfile OUT IN N | splice IN OUT N -> bytes | dents-at FD POSITION SIZE -> name:next:type:ino... (one getdents64)
+    lock|lockw|ofd|ofdw FD rd|wr|un START LEN | getlk FD -> type pid | flockw FD sh|ex     (w: waits)
+    bind P -> fd (listening Unix socket) | connect P | tryexec PROGRAM ARGS... -> wait status | mkdev P c|b NUMBER | rdev P
+    setacl P access|default u::7,u:ID:4,g::5,m::7,o::0 | getacl P access|default (dots for colons) | setcap P
+    xattrsize P [NAME] | xattrprobe P SIZE [NAME] | setxattrbig P NAME SIZE | tick (the clock of files has moved on)
     creds UID GID G,G,...|-    from now on another user (real, effective, saved)
     nofile N                   RLIMIT_NOFILE | pid | ppid | setsid | reap PID -> wait status
     uring-mkdir P plain|async|sqpoll | uring-excl P plain|async|sqpoll     (ENOSYS where liburing is missing)

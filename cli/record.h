@@ -1,0 +1,24 @@
+/* The JSON objects that a mount speaks in, and what is in them. */
+#ifndef LOCKFS_CLI_RECORD_H
+#define LOCKFS_CLI_RECORD_H
+
+#include <json-glib/json-glib.h>
+
+/* NULL: not an object. size -1: to the NUL. */
+JsonObject *record_parse(const char *text, gssize size);
+
+/* The member at "owner.pid", NULL when it is missing or null anywhere on the way. */
+JsonNode *record_node(JsonObject *record, const char *path);
+
+gint64 record_int(JsonObject *record, const char *path);
+
+/* A name, with its exact bytes. "" when it is missing. Free with g_free(). */
+char *record_bytes(JsonObject *record, const char *path);
+
+/* The number of waiters. */
+guint record_waiters(JsonObject *record);
+
+void record_print_object(JsonObject *record);
+void record_print_array(JsonArray *records);
+
+#endif

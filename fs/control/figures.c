@@ -1,0 +1,155 @@
+#include "control/handle.h"
+
+#include "wire/json-out.h"
+
+/* `stats` (one JSON object) and `metrics` (Prometheus text), of the whole mount. */
+
+typedef struct {
+    EngineStats stats;
+    RequestStats requests;
+    uint32_t held, owners, waiting;
+    uint32_t held_by_kind[STATS_KINDS];
+} Figures;
+
+static void collect(Engine *engine, Figures *figures)
+{
+    engine_lock(engine);
+    figures->stats = engine->stats;
+    figures->requests = engine->requests;
+    figures->held = engine->claims.held;
+    figures->owners = engine->claims.owners.live;
+    for (uint32_t i = 1; i <= engine->claims.claims.used; i++) {
+        const Claim *claim = slot_find(&engine->claims.claims, i);
+        if (claim && (claim->state == CLAIM_HELD || claim->state == CLAIM_LINGERING))
+            figures->held_by_kind[claim->kind]++;
+    }
+    figures->waiting = waiters_count(engine);
+    engine_unlock(engine);
+}
+
+static uint64_t sum(const uint64_t *counts, int n)
+{
+    uint64_t total = 0;
+    for (int i = 0; i < n; i++)
+        total += counts[i];
+    return total;
+}
+
+static void add_requests(GString *out, const RequestStats *requests)
+{
+    json_out_begin(out, "requests", '{');
+    for (int op = 0; op < STATS_OPCODES; op++) {
+        uint64_t count = requests->count[op];
+        if (!count || !requests->names[op])
+            continue;
+        json_out_begin(out, requests->names[op], '{');
+        json_out_uint(out, "count", count);
+        json_out_uint(out, "mean_ns", requests->latency_ns[op] / count);
+        json_out_end(out, '}');
+    }
+    json_out_end(out, '}');
+}
+
+void figures_stats(Control *control, ControlHandle *handle)
+{
+    g_autofree Figures *f = g_new0(Figures, 1);
+    GString *out = handle->text;
+    collect(control->engine, f);
+    json_out_begin(out, NULL, '{');
+    json_out_uint(out, "held", f->held);
+    json_out_uint(out, "owners", f->owners);
+    json_out_uint(out, "waiting", f->waiting);
+    json_out_uint(out, "acquired", sum(f->stats.acquired, STATS_KINDS));
+    json_out_uint(out, "contended", f->stats.contended);
+    json_out_uint(out, "refused", f->stats.refused);
+    json_out_uint(out, "released", f->stats.released);
+    json_out_uint(out, "published", f->stats.published);
+    json_out_uint(out, "transferred", f->stats.transferred);
+    json_out_uint(out, "restored", f->stats.restored);
+    json_out_begin(out, "healed", '{');
+    for (int i = 0; i < HEAL_CAUSES; i++)
+        json_out_uint(out, viewer_cause((HealCause)i), f->stats.healed[i]);
+    json_out_end(out, '}');
+    add_requests(out, &f->requests);
+    json_out_end(out, '}');
+    g_string_append_c(out, '\n');
+}
+
+static void head(GString *out, const char *name, const char *type, const char *help)
+{
+    g_string_append_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void simple(GString *out, const char *name, const char *type, const char *help,
+                   uint64_t value)
+{
+    head(out, name, type, help);
+    g_string_append_printf(out, "%s %" G_GUINT64_FORMAT "\n", name, (guint64)value);
+}
+
+static void labelled(GString *out, const char *name, const char *label, const char *value,
+                     uint64_t count)
+{
+    g_string_append_printf(out, "%s{%s=\"%s\"} %" G_GUINT64_FORMAT "\n", name, label, value,
+                           (guint64)count);
+}
+
+static void histogram(GString *out, const RequestStats *requests, uint32_t op, const char *name)
+{
+    static const char metric[] = "lockfs_request_duration_seconds";
+    uint64_t total = 0;
+    for (int b = 0; b < STATS_BUCKETS - 1; b++) {
+        total += requests->latency[op][b];
+        g_string_append_printf(out, "%s_bucket{op=\"%s\",le=\"%.9g\"} %" G_GUINT64_FORMAT "\n",
+                               metric, name, (double)(1ULL << (STATS_FIRST_BUCKET + b)) / 1e9,
+                               (guint64)total);
+    }
+    g_string_append_printf(out,
+                           "%s_bucket{op=\"%s\",le=\"+Inf\"} %" G_GUINT64_FORMAT "\n"
+                           "%s_sum{op=\"%s\"} %.9g\n%s_count{op=\"%s\"} %" G_GUINT64_FORMAT "\n",
+                           metric, name, (guint64)requests->count[op], metric, name,
+                           (double)requests->latency_ns[op] / 1e9, metric, name,
+                           (guint64)requests->count[op]);
+}
+
+static void add_claims(GString *out, const Figures *f)
+{
+    head(out, "lockfs_claims", "gauge", "Claims held now, by kind of entry.");
+    for (int i = 0; i < STATS_KINDS; i++)
+        labelled(out, "lockfs_claims", "kind", viewer_kind((ClaimKind)i), f->held_by_kind[i]);
+    head(out, "lockfs_acquires_total", "counter", "Claims made, by kind of entry.");
+    for (int i = 0; i < STATS_KINDS; i++)
+        labelled(out, "lockfs_acquires_total", "kind", viewer_kind((ClaimKind)i),
+                 f->stats.acquired[i]);
+    head(out, "lockfs_heals_total", "counter",
+         "Entries removed without their owner's doing, by reason.");
+    for (int i = 0; i < HEAL_CAUSES; i++)
+        labelled(out, "lockfs_heals_total", "reason", viewer_cause((HealCause)i),
+                 f->stats.healed[i]);
+}
+
+void figures_metrics(Control *control, ControlHandle *handle)
+{
+    g_autofree Figures *f = g_new0(Figures, 1);
+    GString *out = handle->text;
+    collect(control->engine, f);
+    add_claims(out, f);
+    simple(out, "lockfs_owners", "gauge", "Processes known as owners now.", f->owners);
+    simple(out, "lockfs_waiters", "gauge", "Processes whose attempts on a held name failed lately.",
+           f->waiting);
+    simple(out, "lockfs_contended_total", "counter", "Failed attempts on held names.",
+           f->stats.contended);
+    simple(out, "lockfs_refused_total", "counter",
+           "Removals and changes of living claims refused to strangers.", f->stats.refused);
+    simple(out, "lockfs_releases_total", "counter", "Claims released.", f->stats.released);
+    simple(out, "lockfs_publishes_total", "counter", "Claims renamed to data.", f->stats.published);
+    simple(out, "lockfs_transfers_total", "counter", "Claims given to another process by command.",
+           f->stats.transferred);
+    simple(out, "lockfs_restores_total", "counter", "Healed entries whose content was given back.",
+           f->stats.restored);
+    head(out, "lockfs_request_duration_seconds", "histogram",
+         "Time to serve requests of the kernel, by operation.");
+    for (uint32_t op = 0; op < STATS_OPCODES; op++)
+        if (f->requests.count[op] && f->requests.names[op])
+            histogram(out, &f->requests, op, f->requests.names[op]);
+}

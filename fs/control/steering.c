@@ -1,0 +1,143 @@
+#include "control/handle.h"
+
+#include "engine/steer.h"
+#include "wire/command.h"
+#include "wire/json-out.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* What is written into `control`. See wire/command.h for the commands. */
+
+typedef struct {
+    Control *control;
+    const Caller *caller;
+    ControlHandle *handle;
+    char *const *words; /* words[0] is the verb */
+    int count;
+} Steering;
+
+static bool parse_number(const char *word, uint64_t max, uint64_t *number)
+{
+    guint64 value;
+    if (!g_ascii_string_to_unsigned(word, 10, 1, max, &value, NULL))
+        return false;
+    *number = value;
+    return true;
+}
+
+static int run_show(const Steering *s)
+{
+    Snapshot snapshot;
+    int r = snapshot_take_one(s->control->engine, s->handle->dir, s->words[1], &snapshot);
+    if (r < 0)
+        return r;
+    viewer_claim(&s->handle->viewer, s->handle->text,
+                 &g_array_index(snapshot.claims, SnapshotClaim, 0), snapshot.now_ns,
+                 snapshot.waiters);
+    g_string_append_c(s->handle->text, '\n');
+    snapshot_done(&snapshot);
+    return 0;
+}
+
+static void add_rule(GString *out, const char *key, const Rule *rule)
+{
+    static const char *const owners[] = {"process", "parent", "session", "container", "cgroup"};
+    json_out_begin(out, key, '{');
+    json_out_string(out, "kind", rule->kind == RULE_LOCK ? "lock" : "data");
+    json_out_bytes(out, "pattern", rule->pattern);
+    json_out_bytes(out, "origin", rule->origin);
+    json_out_string(out, "owner", owners[rule->traits.owner]);
+    json_out_string(out, "release", rule->traits.release_anyone ? "anyone" : "owner");
+    json_out_string(out, "create", rule->traits.create_any ? "any" : "exclusive");
+    json_out_end(out, '}');
+}
+
+static int run_explain(const Steering *s)
+{
+    Explanation found;
+    bool is_dir = s->count > 2 && strcmp(s->words[2], "dir") == 0;
+    int r =
+        steer_explain(s->control->engine, s->caller, s->handle->dir, s->words[1], is_dir, &found);
+    if (r < 0)
+        return r;
+    GString *out = s->handle->text;
+    json_out_begin(out, NULL, '{');
+    json_out_bytes(out, "name", s->words[1]);
+    json_out_string(out, "as", is_dir ? "dir" : "file");
+    json_out_string(out, "result", found.rule && found.rule->kind == RULE_LOCK ? "lock" : "data");
+    json_out_bool(out, "exists", found.exists);
+    json_out_bool(out, "held", found.held);
+    if (found.rule)
+        add_rule(out, "rule", found.rule);
+    else
+        json_out_string(out, "rule", NULL);
+    json_out_begin(out, "matching", '[');
+    for (guint i = 0; i < found.rules->len; i++)
+        add_rule(out, NULL, g_ptr_array_index(found.rules, i));
+    json_out_end(out, ']');
+    json_out_end(out, '}');
+    g_string_append_c(out, '\n');
+    g_ptr_array_unref(found.rules);
+    return 0;
+}
+
+static int run_break(const Steering *s)
+{
+    uint64_t token = 0;
+    if (s->count > 2 && !parse_number(s->words[2], UINT64_MAX, &token))
+        return -EINVAL;
+    return steer_break(s->control->engine, s->caller, s->handle->dir, s->words[1], token);
+}
+
+static int run_transfer(const Steering *s)
+{
+    uint64_t pid;
+    if (!parse_number(s->words[2], INT32_MAX, &pid))
+        return -EINVAL;
+    return steer_transfer(s->control->engine, s->caller, s->handle->dir, s->words[1], (pid_t)pid);
+}
+
+static int run_restore(const Steering *s)
+{
+    uint64_t token;
+    if (!parse_number(s->words[1], UINT64_MAX, &token))
+        return -EINVAL;
+    return steer_restore(s->control->engine, s->caller, s->handle->dir, s->words[2], token);
+}
+
+static const struct {
+    const char *verb;
+    int min, max; /* words after the verb */
+    int name;     /* the word that is a name in the directory */
+    int (*run)(const Steering *s);
+} verbs[] = {
+    {"show", 1, 1, 1, run_show},       {"explain", 1, 2, 1, run_explain},
+    {"break", 1, 2, 1, run_break},     {"transfer", 2, 2, 1, run_transfer},
+    {"restore", 2, 2, 2, run_restore},
+};
+
+static bool is_name(const char *word)
+{
+    return !strchr(word, '/') && strcmp(word, ".") != 0 && strcmp(word, "..") != 0;
+}
+
+int steering_run(Control *control, const Caller *caller, ControlHandle *handle, const char *line,
+                 size_t size)
+{
+    Command command;
+    if (!command_parse(line, size, &command))
+        return -EINVAL;
+    Steering s = {control, caller, handle, command.words, command.count};
+    int r = -EINVAL;
+    for (size_t i = 0; i < G_N_ELEMENTS(verbs); i++) {
+        int words = command.count - 1;
+        if (strcmp(verbs[i].verb, command.words[0]) == 0 && words >= verbs[i].min &&
+            words <= verbs[i].max && is_name(command.words[verbs[i].name])) {
+            r = strlen(command.words[verbs[i].name]) > 255 ? -ENAMETOOLONG : verbs[i].run(&s);
+            break;
+        }
+    }
+    command_clear(&command);
+    return r;
+}

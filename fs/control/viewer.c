@@ -1,0 +1,223 @@
+#include "control/viewer.h"
+
+#include "wire/json-out.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define NS_PER_MS 1000000
+
+const char *viewer_kind(ClaimKind kind)
+{
+    static const char *const names[] = {"dir", "file", "symlink", "link", "node"};
+    return names[kind];
+}
+
+const char *viewer_cause(HealCause cause)
+{
+    static const char *const names[] = {"exited", "signalled", "died", "broken"};
+    return names[cause];
+}
+
+static const char *scope_name(uint8_t scope)
+{
+    static const char *const names[] = {"process", "parent", "session", "container", "cgroup"};
+    return scope < G_N_ELEMENTS(names) ? names[scope] : "process";
+}
+
+static const char *reason_name(OwnerReason reason)
+{
+    switch (reason) {
+    case OWNER_IS_CALLER:
+        return "it called";
+    case OWNER_VIA_HELPER:
+        return "it started the helper that called";
+    case OWNER_VIA_SCOPE:
+        return "the rule names it as the owner";
+    case OWNER_SCOPE_FELL_BACK:
+        return "the owner that the rule names could not be proven";
+    case OWNER_TRANSFERRED:
+        return "the claim was transferred to it";
+    }
+    return "it called";
+}
+
+Viewer viewer_of(const Proc *proc, const Caller *caller)
+{
+    Viewer viewer = {.proc = proc, .uid = caller->uid};
+    uint64_t ns;
+    if (caller->tid > 0 && proc_pid_ns_id(proc, caller->tid, &ns) == 0)
+        viewer.pid_ns = ns;
+    return viewer;
+}
+
+/* What the viewer calls this process; 0: nothing. */
+static pid_t pid_here(const Viewer *viewer, pid_t pid, const ProcStatus *status)
+{
+    uint64_t ns;
+    if (viewer->pid_ns == proc_own_pid_ns_id(viewer->proc))
+        return pid;
+    if (!viewer->pid_ns || !status || status->ns_depth < 1 ||
+        proc_pid_ns_id(viewer->proc, pid, &ns) < 0 || ns != viewer->pid_ns)
+        return 0;
+    return status->ns_pids[status->ns_depth - 1];
+}
+
+static void add_here(GString *out, pid_t pid)
+{
+    if (pid)
+        json_out_int(out, "pid_here", pid);
+    else
+        json_out_string(out, "pid_here", NULL);
+}
+
+void viewer_pid(const Viewer *viewer, GString *out, pid_t pid)
+{
+    ProcStatus status;
+    bool known = proc_status(viewer->proc, pid, &status) == 0;
+    json_out_int(out, "pid", pid);
+    add_here(out, pid_here(viewer, pid, known ? &status : NULL));
+}
+
+/* What /proc says of a process, if it is still that one. */
+typedef struct {
+    bool known;
+    ProcStatus status;
+    pid_t here;
+    char exe[PATH_MAX];
+    char cgroup[PATH_MAX];
+} Details;
+
+static bool is_still(const Viewer *viewer, pid_t pid, uint64_t start_time)
+{
+    char text[1024];
+    ProcStat stat;
+    ssize_t n = proc_read(viewer->proc, pid, "stat", text, sizeof text);
+    return n > 0 && proc_text_stat(text, (size_t)n, &stat) && stat.start_time == start_time;
+}
+
+static void read_exe(const Viewer *viewer, pid_t pid, Details *details)
+{
+    char path[64];
+    snprintf(path, sizeof path, "%d/exe", pid);
+    ssize_t n = readlinkat(proc_dirfd(viewer->proc), path, details->exe, sizeof details->exe - 1);
+    details->exe[n > 0 ? n : 0] = '\0';
+}
+
+static void read_details(const Viewer *viewer, const SnapshotOwner *owner, Details *details)
+{
+    char text[8192];
+    details->exe[0] = details->cgroup[0] = '\0';
+    details->known = proc_status(viewer->proc, owner->pid, &details->status) == 0;
+    if (!details->known)
+        return;
+    if (viewer->uid == 0 || viewer->uid == owner->uid)
+        read_exe(viewer, owner->pid, details);
+    ssize_t n = proc_read(viewer->proc, owner->pid, "cgroup", text, sizeof text);
+    if (n > 0)
+        proc_text_cgroup(text, (size_t)n, details->cgroup, sizeof details->cgroup);
+    details->here = pid_here(viewer, owner->pid, &details->status);
+    details->known = is_still(viewer, owner->pid, owner->start_time);
+}
+
+static void add_ns_pids(GString *out, const SnapshotOwner *owner, const Details *details)
+{
+    json_out_begin(out, "ns_pids", '[');
+    if (!details->known || details->status.ns_depth < 1)
+        json_out_int(out, NULL, owner->pid);
+    else
+        for (int i = 0; i < details->status.ns_depth; i++)
+            json_out_int(out, NULL, details->status.ns_pids[i]);
+    json_out_end(out, ']');
+}
+
+void viewer_owner(const Viewer *viewer, GString *out, const SnapshotOwner *owner)
+{
+    g_autofree Details *details = g_new(Details, 1);
+    read_details(viewer, owner, details);
+    json_out_int(out, "pid", owner->pid);
+    add_here(out, details->known ? details->here : 0);
+    json_out_uint(out, "start_time", owner->start_time);
+    json_out_string(out, "boot_id", proc_boot_id(viewer->proc));
+    json_out_bytes(out, "comm", owner->comm);
+    json_out_bytes(out, "exe", details->known && details->exe[0] ? details->exe : NULL);
+    json_out_uint(out, "uid", owner->uid);
+    add_ns_pids(out, owner, details);
+    json_out_bytes(out, "cgroup", details->known && details->cgroup[0] ? details->cgroup : NULL);
+    json_out_string(out, "scope", scope_name(owner->scope));
+    json_out_bool(out, "alive", true);
+}
+
+static void add_waiters(const Viewer *viewer, GString *out, const SnapshotClaim *claim,
+                        const GArray *waiters)
+{
+    json_out_begin(out, "waiters", '[');
+    for (guint i = 0; i < waiters->len; i++) {
+        const Waiter *waiter = &g_array_index(waiters, Waiter, i);
+        if (waiter->token != claim->token || !is_still(viewer, waiter->pid, waiter->start_time))
+            continue;
+        json_out_begin(out, NULL, '{');
+        viewer_pid(viewer, out, waiter->pid);
+        json_out_bytes(out, "comm", waiter->comm);
+        json_out_uint(out, "uid", waiter->uid);
+        json_out_uint(out, "attempts", waiter->attempts);
+        json_out_time(out, "first_at", waiter->first_ns);
+        json_out_time(out, "last_at", waiter->last_ns);
+        json_out_end(out, '}');
+    }
+    json_out_end(out, ']');
+}
+
+void viewer_claim(const Viewer *viewer, GString *out, const SnapshotClaim *claim, int64_t now_ns,
+                  const GArray *waiters)
+{
+    json_out_begin(out, NULL, '{');
+    json_out_bytes(out, "path", claim->path);
+    json_out_string(out, "kind", viewer_kind(claim->kind));
+    json_out_string(out, "state", claim->state == CLAIM_LINGERING ? "lingering" : "held");
+    json_out_uint(out, "token", claim->token);
+    json_out_time(out, "acquired_at", claim->acquired_ns);
+    json_out_int(out, "held_ms", MAX(now_ns - claim->acquired_ns, 0) / NS_PER_MS);
+    json_out_bytes(out, "rule", claim->rule ? claim->rule->pattern : NULL);
+    json_out_bytes(out, "rule_origin", claim->rule ? claim->rule->origin : NULL);
+    json_out_begin(out, "owner", '{');
+    viewer_owner(viewer, out, &claim->owner);
+    json_out_string(out, "why", reason_name(claim->reason));
+    json_out_end(out, '}');
+    json_out_begin(out, "caller", '{');
+    json_out_int(out, "pid", claim->caller_pid);
+    json_out_bytes(out, "comm", claim->caller_comm);
+    json_out_end(out, '}');
+    if (waiters)
+        add_waiters(viewer, out, claim, waiters);
+    json_out_end(out, '}');
+}
+
+void viewer_heal(const Viewer *viewer, GString *out, const Heal *heal, int64_t retain_ns)
+{
+    json_out_begin(out, NULL, '{');
+    json_out_bytes(out, "path", heal->path);
+    json_out_string(out, "kind", viewer_kind((ClaimKind)heal->kind));
+    json_out_uint(out, "token", heal->token);
+    json_out_time(out, "healed_at", heal->at_ns);
+    if (heal->acquired_ns)
+        json_out_time(out, "acquired_at", heal->acquired_ns);
+    json_out_string(out, "reason", viewer_cause(heal->cause));
+    if (heal->cause == HEAL_SIGNALLED)
+        json_out_int(out, "signal", heal->code);
+    if (heal->cause == HEAL_EXITED)
+        json_out_int(out, "exit_code", heal->code);
+    json_out_begin(out, "owner", '{');
+    json_out_int(out, "pid", heal->pid);
+    json_out_uint(out, "start_time", heal->start_time);
+    json_out_bytes(out, "comm", heal->comm);
+    json_out_uint(out, "uid", heal->uid);
+    json_out_end(out, '}');
+    json_out_bool(out, "kept", heal->kept);
+    if (heal->kept)
+        json_out_time(out, "kept_until", heal->at_ns + retain_ns);
+    json_out_end(out, '}');
+}

@@ -1,0 +1,198 @@
+#include "engine/snapshot.h"
+
+#include "base/clock.h"
+#include "engine/entry.h"
+#include "engine/life.h"
+#include "engine/trash.h"
+
+#include <string.h>
+
+/* The path from `top` down to the claim into `path`; false: it is not below. */
+static bool path_below(Engine *engine, const Node *top, const Claim *claim, GString *path)
+{
+    g_string_assign(path, claim_name(&engine->claims, claim));
+    const Node *dir = node_at(&engine->store, claim->dir);
+    for (; dir && dir != top; dir = node_parent(&engine->store, dir)) {
+        g_string_prepend_c(path, '/');
+        g_string_prepend(path, names_get(&engine->names, dir->name));
+    }
+    return dir != NULL;
+}
+
+static SnapshotOwner copy_owner(const Owner *owner)
+{
+    SnapshotOwner copy = {
+        .pid = owner->pid,
+        .start_time = owner->start_time,
+        .cgroup_id = owner->cgroup_id,
+        .uid = owner->uid,
+        .scope = owner->scope,
+    };
+    memcpy(copy.comm, owner->comm, sizeof copy.comm);
+    return copy;
+}
+
+static SnapshotClaim copy_claim(const Engine *engine, const Claim *claim)
+{
+    SnapshotClaim copy = {
+        .token = claim->token,
+        .acquired_ns = claim->acquired_ns,
+        .rule = rule_set_rule(engine->rules, claim->rule),
+        .owner = copy_owner(owner_at(&engine->claims, claim->owner)),
+        .caller_pid = claim->caller_pid,
+        .kind = (ClaimKind)claim->kind,
+        .state = (ClaimState)claim->state,
+        .reason = (OwnerReason)claim->reason,
+    };
+    memcpy(copy.caller_comm, claim->caller_comm, sizeof copy.caller_comm);
+    return copy;
+}
+
+bool snapshot_claim(Engine *engine, const Node *dir, const Claim *claim, SnapshotClaim *out,
+                    char **path)
+{
+    if (!path_below(engine, dir, claim, engine->path))
+        return false;
+    *path = g_strdup(engine->path->str);
+    *out = copy_claim(engine, claim);
+    out->path = *path;
+    return true;
+}
+
+static void begin(Engine *engine, Snapshot *snapshot)
+{
+    snapshot->now_ns = clock_real_ns();
+    snapshot->claims = g_array_new(FALSE, FALSE, sizeof(SnapshotClaim));
+    snapshot->strings = g_string_chunk_new(4096);
+    snapshot->rules = rule_set_ref(engine->rules);
+    snapshot->waiters = waiters_list(engine, snapshot->now_ns);
+}
+
+static void add(Engine *engine, const Node *top, Claim *claim, Snapshot *snapshot)
+{
+    claim = life_current(engine, claim);
+    if (!claim || (claim->state != CLAIM_HELD && claim->state != CLAIM_LINGERING) ||
+        !path_below(engine, top, claim, engine->path))
+        return;
+    SnapshotClaim copy = copy_claim(engine, claim);
+    copy.path = g_string_chunk_insert(snapshot->strings, engine->path->str);
+    g_array_append_val(snapshot->claims, copy);
+}
+
+int snapshot_take(Engine *engine, uint64_t dir, Snapshot *out)
+{
+    engine_lock(engine);
+    const Node *top = node_by_id(&engine->store, dir);
+    if (top) {
+        begin(engine, out);
+        for (uint32_t i = 1; i <= engine->claims.claims.used; i++) {
+            Claim *claim = slot_find(&engine->claims.claims, i);
+            if (claim)
+                add(engine, top, claim, out);
+        }
+    }
+    engine_unlock(engine);
+    return top ? 0 : -ESTALE;
+}
+
+static int take_claim(Engine *engine, const Node *top, Claim *claim, Snapshot *out)
+{
+    begin(engine, out);
+    if (claim)
+        add(engine, top, claim, out);
+    if (out->claims->len)
+        return 0;
+    snapshot_done(out);
+    return -ENOENT;
+}
+
+int snapshot_take_one(Engine *engine, uint64_t dir, const char *name, Snapshot *out)
+{
+    engine_lock(engine);
+    const Node *top = node_by_id(&engine->store, dir);
+    int r = top ? take_claim(engine, top, life_find(engine, top, name), out) : -ESTALE;
+    engine_unlock(engine);
+    return r;
+}
+
+int snapshot_take_node(Engine *engine, const Caller *caller, uint64_t id, Snapshot *out)
+{
+    engine_lock(engine);
+    const Node *node = node_by_id(&engine->store, id);
+    Claim *claim = node && node->claim ? claim_at(&engine->claims, node->claim) : NULL;
+    int r = node ? -ENODATA : -ESTALE;
+    if (claim)
+        waiters_cancel(engine, caller, node);
+    if (claim && take_claim(engine, node_at(&engine->store, claim->dir), claim, out) == 0)
+        r = 0;
+    engine_unlock(engine);
+    return r;
+}
+
+void snapshot_done(Snapshot *snapshot)
+{
+    g_array_unref(snapshot->claims);
+    g_array_unref(snapshot->waiters);
+    g_string_chunk_free(snapshot->strings);
+    rule_set_unref(snapshot->rules);
+}
+
+static char *relative_to(const char *path, const char *top)
+{
+    size_t len = strlen(top);
+    if (len == 0)
+        return g_strdup(path);
+    return strncmp(path, top, len) == 0 && path[len] == '/' ? g_strdup(path + len + 1) : NULL;
+}
+
+typedef struct {
+    GPtrArray *list;
+    const Engine *engine;
+} Kept;
+
+/* What an earlier daemon left: no more is known of it than its name says. */
+static void add_unknown(void *user, uint64_t token, int64_t expires_ns, const char *kept_name)
+{
+    Kept *kept = user;
+    if (heals_find(kept->engine, token))
+        return;
+    const char *dash = strchr(kept_name, '-');
+    const char *name = dash ? strchr(dash + 1, '-') : NULL;
+    Heal *heal = g_new0(Heal, 1);
+    *heal = (Heal){
+        .token = token,
+        .at_ns = expires_ns - kept->engine->options.retain_ns,
+        .path = g_strdup(name ? name + 1 : kept_name),
+        .cause = HEAL_DIED,
+        .uid = UINT32_MAX,
+        .kept = true,
+    };
+    g_ptr_array_add(kept->list, heal);
+}
+
+GPtrArray *snapshot_heals(Engine *engine, uint64_t dir)
+{
+    engine_lock(engine);
+    Node *top = node_by_id(&engine->store, dir);
+    GPtrArray *list = NULL;
+    if (top) {
+        bool whole = top == node_root(&engine->store);
+        const char *here = whole ? ""
+                                 : entry_path(engine, node_parent(&engine->store, top),
+                                              names_get(&engine->names, top->name));
+        list = heals_list(engine);
+        for (guint i = list->len; i-- > 0;) {
+            Heal *heal = g_ptr_array_index(list, i);
+            char *path = relative_to(heal->path, here);
+            heal->kept = heal->kept && trash_has(engine, heal->token);
+            g_free(heal->path);
+            heal->path = path;
+            if (!path)
+                g_ptr_array_remove_index(list, i); /* frees it */
+        }
+        if (whole)
+            trash_each(engine, add_unknown, &(Kept){list, engine});
+    }
+    engine_unlock(engine);
+    return list;
+}

@@ -1,0 +1,63 @@
+/* One moment of the claims below a directory, copied so that it can be looked at at leisure.
+ *
+ * Made under the engine's lock and read without it; what /proc says of the processes is asked by
+ * whoever renders it, and belongs to a later moment.
+ */
+#ifndef LOCKFS_ENGINE_SNAPSHOT_H
+#define LOCKFS_ENGINE_SNAPSHOT_H
+
+#include "engine/engine.h"
+#include "engine/heals.h"
+#include "engine/waiters.h"
+
+typedef struct {
+    pid_t pid;
+    uint64_t start_time;
+    uint64_t cgroup_id;
+    uint32_t uid;
+    uint8_t scope; /* OwnerScope */
+    char comm[CLAIM_COMM_SIZE];
+} SnapshotOwner;
+
+typedef struct {
+    const char *path; /* from the directory asked about */
+    uint64_t token;
+    int64_t acquired_ns;
+    const Rule *rule;
+    SnapshotOwner owner;
+    pid_t caller_pid;
+    char caller_comm[CLAIM_COMM_SIZE];
+    ClaimKind kind;
+    ClaimState state; /* CLAIM_HELD or CLAIM_LINGERING */
+    OwnerReason reason;
+} SnapshotClaim;
+
+typedef struct {
+    int64_t now_ns;
+    GArray *claims;  /* of SnapshotClaim */
+    GArray *waiters; /* of Waiter, by token */
+    GStringChunk *strings;
+    RuleSet *rules;
+} Snapshot;
+
+/* Takes the lock. -ESTALE: there is no such directory. */
+int snapshot_take(Engine *engine, uint64_t dir, Snapshot *out);
+
+/* The claim of one name; -ENOENT: none. */
+int snapshot_take_one(Engine *engine, uint64_t dir, const char *name, Snapshot *out);
+
+/* The first claim on a node, by its name; -ENODATA: none. */
+int snapshot_take_node(Engine *engine, const Caller *caller, uint64_t node, Snapshot *out);
+
+void snapshot_done(Snapshot *snapshot);
+
+/* With the lock held, for a listener: one claim as seen from `dir`; false: it is not below. The
+ * path is to be freed. */
+bool snapshot_claim(Engine *engine, const Node *dir, const Claim *claim, SnapshotClaim *out,
+                    char **path);
+
+/* What was healed below a directory; the paths are from there. Takes the lock. NULL: no such
+ * directory. */
+GPtrArray *snapshot_heals(Engine *engine, uint64_t dir);
+
+#endif
