@@ -14,6 +14,7 @@
 #define UNDO_AT (4ULL << 20)
 #define UNDO_WINDOW (JOURNAL_FILE_SPAN - UNDO_AT)
 #define UNDO_GROW (256ULL << 10)
+#define UNDO_KEPT (4ULL << 20)
 
 /* A kept record, followed by its bytes. */
 typedef struct {
@@ -177,12 +178,23 @@ void journal_pass(Journal *journal)
     set_phase(journal, JOURNAL_PASSED);
 }
 
+/* After an operation that touched very many records. */
+static void shrink(Journal *journal)
+{
+    set_used(journal, 0);
+    if (fallocate(journal->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                  (off_t)(UNDO_AT + UNDO_GROW), (off_t)(journal->undo_grown - UNDO_GROW)) == 0)
+        journal->undo_grown = UNDO_GROW;
+}
+
 void journal_end(Journal *journal)
 {
     journal->keeper.stamp = 0;
     CRASH_POINT("operation-ending");
     set_phase(journal, JOURNAL_IDLE);
     CRASH_POINT("operation-ended");
+    if (journal->undo_grown > UNDO_KEPT)
+        shrink(journal);
     for (unsigned i = 0; i < journal->n_closes; i++)
         fd_close(journal->closes[i]);
     journal->n_closes = 0;

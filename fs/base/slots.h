@@ -112,6 +112,12 @@ static inline void *slot_find(const SlotArray *array, uint32_t index)
     return slot_is_used(array, index) ? slot_at(array, index) : NULL;
 }
 
+/* The same, to read only: for walks over all records, which the journal need not keep. */
+static inline const void *slot_look(const SlotArray *array, uint32_t index)
+{
+    return slot_is_used(array, index) ? slot_peek(array, index) : NULL;
+}
+
 /* One use of a slot as a number. */
 static inline uint64_t slot_id(const SlotArray *array, uint32_t index)
 {
