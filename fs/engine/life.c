@@ -100,7 +100,7 @@ static bool counts_as_held(const Claim *claim)
     return claim->state == CLAIM_HELD || claim->state == CLAIM_LINGERING;
 }
 
-static void set_state(Engine *engine, Claim *claim, ClaimState state)
+void life_set_state(Engine *engine, Claim *claim, ClaimState state)
 {
     bool did = counts_as_held(claim);
     claim_table_set_state(&engine->claims, claim, state);
@@ -113,7 +113,7 @@ static void settle_dead(Engine *engine, Claim *claim)
 {
     const Node *node = node_at(&engine->store, claim->node);
     if (claim->linger_on && still_lingers(engine, claim, node)) {
-        set_state(engine, claim, CLAIM_LINGERING);
+        life_set_state(engine, claim, CLAIM_LINGERING);
         return;
     }
     const Claim *on =
@@ -122,7 +122,7 @@ static void settle_dead(Engine *engine, Claim *claim)
     if (!on && claim->state == CLAIM_LINGERING)
         reaper_look_again(engine, claim->owner);
     claim->linger_on = on ? slot_id(&engine->claims.claims, claim_index(&engine->claims, on)) : 0;
-    set_state(engine, claim, on ? CLAIM_LINGERING : CLAIM_DEAD);
+    life_set_state(engine, claim, on ? CLAIM_LINGERING : CLAIM_DEAD);
 }
 
 Claim *life_current(Engine *engine, Claim *claim)

@@ -45,6 +45,10 @@ void life_transfer(Engine *engine, Claim *claim, Owner *owner);
 /* A directory with `count` claims in it went from one parent to another. */
 void life_carry(Engine *engine, uint32_t count, Node *from, Node *to);
 
+/* The state of a claim that is held, or no longer: what its owner's uid holds is counted along.
+ * (See claim_table_set_state for what becomes what.) */
+void life_set_state(Engine *engine, Claim *claim, ClaimState state);
+
 uint32_t life_held_by_uid(const Engine *engine, uid_t uid);
 
 #endif

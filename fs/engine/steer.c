@@ -56,7 +56,7 @@ static int break_claim(Engine *engine, const Caller *caller, Claim *claim, uint6
                             .by_tid = caller->tid,
                             .by_uid = caller->uid,
                         });
-    claim_table_set_state(&engine->claims, claim, CLAIM_DEAD);
+    life_set_state(engine, claim, CLAIM_DEAD);
     reaper_take_away(engine, claim);
     return 0;
 }
