@@ -1,11 +1,12 @@
 #include "base/names.h"
 
+#include <glib.h>
 #include <string.h>
 
 #define CLASS_SHIFT 30
 #define INDEX_MASK ((1U << CLASS_SHIFT) - 1)
 
-static const size_t class_bytes[NAMES_CLASSES] = {32, 64, 264};
+static const size_t class_bytes[NAMES_CLASSES] = {40, 72, 272};
 
 int names_init(Names *names, int fd, uint64_t offset, uint32_t max)
 {
@@ -54,6 +55,37 @@ const char *names_get(const Names *names, NameRef ref)
 {
     if (!ref)
         return "";
-    const char *record = slot_at(&names->classes[ref >> CLASS_SHIFT], ref & INDEX_MASK);
+    const char *record = slot_peek(&names->classes[ref >> CLASS_SHIFT], ref & INDEX_MASK);
     return record + sizeof(SlotHead);
+}
+
+bool names_holds(const Names *names, NameRef ref)
+{
+    return ref == 0 || (ref >> CLASS_SHIFT < NAMES_CLASSES &&
+                        slot_is_used(&names->classes[ref >> CLASS_SHIFT], ref & INDEX_MASK));
+}
+
+NamesMarks *names_marks_new(const Names *names)
+{
+    NamesMarks *marks = g_new0(NamesMarks, 1);
+    for (unsigned c = 0; c < NAMES_CLASSES; c++)
+        marks->classes[c] = g_malloc0(names->classes[c].used + 1);
+    return marks;
+}
+
+void names_mark(NamesMarks *marks, NameRef ref)
+{
+    if (ref)
+        marks->classes[ref >> CLASS_SHIFT][ref & INDEX_MASK] = 1;
+}
+
+void names_sweep(Names *names, NamesMarks *marks)
+{
+    for (unsigned c = 0; c < NAMES_CLASSES; c++) {
+        for (uint32_t i = 1; i <= names->classes[c].used; i++)
+            if (slot_is_used(&names->classes[c], i) && !marks->classes[c][i])
+                slot_release(&names->classes[c], i);
+        g_free(marks->classes[c]);
+    }
+    g_free(marks);
 }

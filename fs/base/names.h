@@ -28,4 +28,17 @@ void names_remove(Names *names, NameRef ref);
 /* The name; valid until it is removed. "" for 0. */
 const char *names_get(const Names *names, NameRef ref);
 
+/* Is there a name under this number (or is it 0)? For what comes from a file. */
+bool names_holds(const Names *names, NameRef ref);
+
+/* Removing what no record refers to: mark all that is referred to, and sweep, which ends the marks.
+ */
+typedef struct {
+    uint8_t *classes[NAMES_CLASSES];
+} NamesMarks;
+
+NamesMarks *names_marks_new(const Names *names);
+void names_mark(NamesMarks *marks, NameRef ref);
+void names_sweep(Names *names, NamesMarks *marks);
+
 #endif

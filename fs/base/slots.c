@@ -7,12 +7,41 @@
 #include <unistd.h>
 
 /* Memory is taken this much at a time, so that taking it costs nothing per record. */
+#define FIRST_BYTES (32 * 1024)
 #define GROW_BYTES (256 * 1024)
 
 int slot_file_new(const char *name)
 {
     int fd = memfd_create(name, MFD_CLOEXEC);
     return fd < 0 ? -errno : fd;
+}
+
+/* Puts memory behind more slots. fallocate, not ftruncate: a file without room must fail here with
+ * an error and not later with SIGBUS on a store. */
+static bool grow(SlotArray *array)
+{
+    uint64_t have = (uint64_t)array->record * (array->grown + 1ULL);
+    uint64_t step = array->grown == 0 ? FIRST_BYTES : GROW_BYTES;
+    if (array->grown == 0)
+        have = 0;
+    if (fallocate(array->fd, 0, (off_t)(array->offset + have), (off_t)step) != 0)
+        return false;
+    uint64_t slots = (have + step) / array->record - 1;
+    array->grown = slots > array->max ? array->max : (uint32_t)slots;
+    slot_extent(array)->grown = array->grown;
+    return true;
+}
+
+static int take_up(SlotArray *array)
+{
+    const SlotExtent *extent = slot_extent(array);
+    if (extent->record != array->record || extent->used > extent->grown ||
+        extent->grown > array->max)
+        return -EPROTO;
+    array->grown = extent->grown;
+    array->used = extent->used;
+    slot_array_count(array);
+    return 0;
 }
 
 int slot_array_init(SlotArray *array, int fd, uint64_t offset, size_t record, uint32_t max)
@@ -23,7 +52,15 @@ int slot_array_init(SlotArray *array, int fd, uint64_t offset, size_t record, ui
     if (base == MAP_FAILED)
         return -errno;
     *array = (SlotArray){.base = base, .record = record, .max = max, .fd = fd, .offset = offset};
-    return 0;
+    /* Nothing is there yet, or the first piece is there already: then nothing happens to it. */
+    int r = fallocate(fd, 0, (off_t)offset, FIRST_BYTES) != 0 ? -errno : 0;
+    if (r == 0 && slot_extent(array)->record != 0)
+        r = take_up(array);
+    else if (r == 0)
+        slot_extent(array)->record = (uint32_t)record;
+    if (r < 0)
+        slot_array_done(array);
+    return r;
 }
 
 void slot_array_done(SlotArray *array)
@@ -33,18 +70,18 @@ void slot_array_done(SlotArray *array)
     *array = (SlotArray){.fd = -1};
 }
 
-/* Puts memory behind more slots. fallocate, not ftruncate: a file without room must fail here with
- * an error and not later with SIGBUS on a store. */
-static bool grow(SlotArray *array)
+void slot_array_count(SlotArray *array)
 {
-    uint64_t have = (uint64_t)array->record * (array->grown + 1ULL);
-    if (array->grown == 0)
-        have = 0;
-    if (fallocate(array->fd, 0, (off_t)(array->offset + have), GROW_BYTES) != 0)
-        return false;
-    uint64_t slots = (have + GROW_BYTES) / array->record - 1;
-    array->grown = slots > array->max ? array->max : (uint32_t)slots;
-    return true;
+    array->free_head = array->live = 0;
+    for (uint32_t i = array->used; i > 0; i--) {
+        if (slot_is_used(array, i)) {
+            array->live++;
+            continue;
+        }
+        SlotHead *head = slot_peek(array, i);
+        head->next_free = array->free_head;
+        array->free_head = i;
+    }
 }
 
 uint32_t slot_reserve(SlotArray *array)
@@ -61,6 +98,8 @@ uint32_t slot_reserve(SlotArray *array)
         if (array->used == array->grown && !grow(array))
             return 0;
         index = ++array->used; /* slot 0 is never used: 0 means none */
+        slot_extent(array)->used = index;
+        slot_at(array, index);
     }
     array->live++;
     return index;

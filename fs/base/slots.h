@@ -4,8 +4,8 @@
  * its index is stable across processes, and whatever else maps the same file finds the same
  * records. Every record begins with a SlotHead. It becomes valid by one store, slot_publish(), made
  * when all its other bytes are in place; it ends by one store, slot_release(). What a reader of the
- * file finds between the two is free space. Everything else here (the free list, the counts) is
- * private and can be counted anew from the heads.
+ * file finds between the two is free space. The free list and the counts are private and are
+ * counted anew from the heads by whoever maps a file that has records in it already.
  *
  *     uint32_t i = slot_reserve(a);          // 0: no room; the record is zeroed but for its head
  *     Thing *t = slot_at(a, i);
@@ -28,10 +28,29 @@
 typedef struct {
     uint32_t generation;
     uint32_t next_free;
+    uint64_t stamp; /* the journal's: when the record was last kept */
 } SlotHead;
+
+/* What lies in the place of slot 0, which is never used. */
+typedef struct {
+    uint32_t record;
+    uint32_t grown;
+    uint32_t used;
+    uint32_t spare;
+    uint64_t counter; /* the user's, in one piece with the records */
+} SlotExtent;
+
+/* Told of every record before anybody can change it (see journal.h). */
+typedef struct SlotKeeper SlotKeeper;
+struct SlotKeeper {
+    uint64_t stamp; /* records with another one are to be kept; 0: none are */
+    void (*keep)(SlotKeeper *keeper, uint32_t array, uint32_t index);
+};
 
 typedef struct {
     char *base;
+    SlotKeeper *keeper; /* NULL: none */
+    uint32_t number;    /* by which the keeper knows this array */
     size_t record;
     uint32_t max;
     uint32_t grown; /* slots that have memory behind them */
@@ -46,32 +65,63 @@ typedef struct {
 int slot_file_new(const char *name);
 
 /* Sets up an array of up to `max` records of `record` bytes (a multiple of 8) at `offset` of the
- * file. The descriptor is borrowed. 0 or negative errno. */
+ * file, or takes up the one that is there. The descriptor is borrowed. 0 or negative errno;
+ * -EPROTO: the records there are of another size, or more than `max`. */
 int slot_array_init(SlotArray *array, int fd, uint64_t offset, size_t record, uint32_t max);
 void slot_array_done(SlotArray *array);
+
+/* Counts the records anew, after somebody else changed them. */
+void slot_array_count(SlotArray *array);
+
+static inline SlotExtent *slot_extent(const SlotArray *array)
+{
+    return (SlotExtent *)array->base;
+}
 
 uint32_t slot_reserve(SlotArray *array);
 void slot_publish(SlotArray *array, uint32_t index);
 void slot_release(SlotArray *array, uint32_t index);
 
-static inline void *slot_at(const SlotArray *array, uint32_t index)
+/* The record, to read only. */
+static inline void *slot_peek(const SlotArray *array, uint32_t index)
 {
     return array->base + (size_t)index * array->record;
+}
+
+/* The record, kept by the journal first, since it may be changed now. */
+static inline void *slot_at(const SlotArray *array, uint32_t index)
+{
+    SlotHead *head = slot_peek(array, index);
+    SlotKeeper *keeper = array->keeper;
+    if (keeper && keeper->stamp && head->stamp != keeper->stamp)
+        keeper->keep(keeper, array->number, index);
+    return head;
+}
+
+static inline bool slot_is_used(const SlotArray *array, uint32_t index)
+{
+    if (index == 0 || index > array->used)
+        return false;
+    const SlotHead *head = slot_peek(array, index);
+    return head->generation & 1;
 }
 
 /* The record, or NULL when there is none in use under this index. */
 static inline void *slot_find(const SlotArray *array, uint32_t index)
 {
-    if (index == 0 || index > array->used)
-        return NULL;
-    SlotHead *head = slot_at(array, index);
-    return head->generation & 1 ? head : NULL;
+    return slot_is_used(array, index) ? slot_at(array, index) : NULL;
+}
+
+/* The same, to read only: for walks over all records, which the journal need not keep. */
+static inline const void *slot_look(const SlotArray *array, uint32_t index)
+{
+    return slot_is_used(array, index) ? slot_peek(array, index) : NULL;
 }
 
 /* One use of a slot as a number. */
 static inline uint64_t slot_id(const SlotArray *array, uint32_t index)
 {
-    const SlotHead *head = slot_at(array, index);
+    const SlotHead *head = slot_peek(array, index);
     return ((uint64_t)head->generation << 32) | index;
 }
 

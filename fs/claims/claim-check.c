@@ -57,7 +57,7 @@ bool claim_table_check(const ClaimTable *table, char **problem)
             *problem = g_strdup_printf("claim %u has no owner record", i);
             return false;
         }
-        if (claim->token > table->last_token) {
+        if (claim->token > *table->last_token) {
             *problem = g_strdup_printf("claim %u has a token from the future", i);
             return false;
         }

@@ -1,5 +1,7 @@
 #include "claims/claim-table.h"
 
+#include "base/crash-point.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -28,7 +30,9 @@ int claim_table_init(ClaimTable *table, Names *names, int fd, uint64_t offset, u
         return r;
     }
     table->names = names;
-    table->last_token = first_token;
+    table->last_token = &slot_extent(&table->claims)->counter;
+    if (*table->last_token < first_token)
+        *table->last_token = first_token;
     index_init(&table->by_key, claim_key_link, table);
     index_init(&table->by_pid, owner_pid_link, table);
     table->by_dir = g_hash_table_new(g_direct_hash, g_direct_equal);
@@ -144,11 +148,13 @@ static bool counts_as_held(ClaimState state)
 
 void claim_table_add(ClaimTable *table, Claim *claim, Owner *owner, Owner *heir)
 {
-    claim->token = ++table->last_token;
+    claim->token = ++*table->last_token;
     claim->state = CLAIM_HELD;
     claim->heir = 0;
     link_place(table, claim);
+    CRASH_POINT("claim-placed");
     link_owner(table, claim, owner);
+    CRASH_POINT("claim-owned");
     set_heir(table, claim, heir);
     table->held++;
     slot_publish(&table->claims, claim_index(table, claim));
@@ -160,7 +166,9 @@ void claim_table_remove(ClaimTable *table, Claim *claim)
         table->held--;
     set_heir(table, claim, NULL);
     unlink_owner(table, claim);
+    CRASH_POINT("claim-disowned");
     unlink_place(table, claim);
+    CRASH_POINT("claim-displaced");
     names_remove(table->names, claim->name);
     slot_release(&table->claims, claim_index(table, claim));
 }
@@ -171,6 +179,7 @@ bool claim_table_move(ClaimTable *table, Claim *claim, uint32_t dir, const char 
     if (!moved)
         return false;
     unlink_place(table, claim);
+    CRASH_POINT("claim-moving");
     names_remove(table->names, claim->name);
     claim->dir = dir;
     claim->name = moved;
@@ -198,7 +207,7 @@ void claim_table_transfer(ClaimTable *table, Claim *claim, Owner *owner)
     unlink_owner(table, claim);
     set_heir(table, claim, NULL);
     link_owner(table, claim, owner);
-    claim->token = ++table->last_token;
+    claim->token = ++*table->last_token;
 }
 
 uint32_t claim_table_first_in(const ClaimTable *table, uint32_t dir)
@@ -239,4 +248,42 @@ Owner *owner_find(const ClaimTable *table, pid_t pid, uint8_t scope, uint64_t cg
         i = owner->pid_next;
     }
     return NULL;
+}
+
+static void recover_owner(ClaimTable *table, uint32_t index)
+{
+    Owner *owner = owner_at(table, index);
+    owner->holds = 0;
+    owner->asked = 0;
+    owner->idle = false;
+    owner->idle_next = owner->idle_prev = 0;
+    index_add(&table->by_pid, index_hash_pair((uint64_t)owner->pid, 0), index);
+}
+
+static void recover_claim(ClaimTable *table, uint32_t index)
+{
+    Claim *claim = claim_at(table, index);
+    claim->reap_round = 0;
+    index_add(&table->by_key, index_hash_name(claim->dir, claim_name(table, claim)), index);
+    if (!claim->dir_prev)
+        g_hash_table_insert(table->by_dir, GUINT_TO_POINTER(claim->dir), GUINT_TO_POINTER(index));
+    if (claim->heir)
+        owner_at(table, claim->heir)->holds++;
+    table->held += counts_as_held(claim->state);
+}
+
+void claim_table_recover(ClaimTable *table)
+{
+    index_done(&table->by_key);
+    index_done(&table->by_pid);
+    index_init(&table->by_key, claim_key_link, table);
+    index_init(&table->by_pid, owner_pid_link, table);
+    g_hash_table_remove_all(table->by_dir);
+    table->held = 0;
+    for (uint32_t i = 1; i <= table->owners.used; i++)
+        if (slot_is_used(&table->owners, i))
+            recover_owner(table, i);
+    for (uint32_t i = 1; i <= table->claims.used; i++)
+        if (slot_is_used(&table->claims, i))
+            recover_claim(table, i);
 }

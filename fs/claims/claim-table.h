@@ -108,18 +108,22 @@ typedef struct {
     Names *names; /* borrowed */
     Index by_key;
     Index by_pid;
-    GHashTable *by_dir; /* dir → first claim in it */
-    uint64_t last_token;
-    uint32_t held; /* HELD and LINGERING */
+    GHashTable *by_dir;   /* dir → first claim in it */
+    uint64_t *last_token; /* lies with the records */
+    uint32_t held;        /* HELD and LINGERING */
 } ClaimTable;
 
 /* Bytes of file that the records take. */
 #define CLAIM_TABLE_FILE_SPAN (2 * (1ULL << 40))
 
-/* Tokens start above first_token. The table must not move afterwards. 0 or negative errno. */
+/* Tokens start above first_token, and above those of a table that is taken up. The table must not
+ * move afterwards. 0 or negative errno. */
 int claim_table_init(ClaimTable *table, Names *names, int fd, uint64_t offset, uint32_t max,
                      uint64_t first_token);
 void claim_table_done(ClaimTable *table);
+
+/* Indexes and counts anew what a table that was taken up holds. */
+void claim_table_recover(ClaimTable *table);
 
 static inline Claim *claim_at(const ClaimTable *table, uint32_t index)
 {

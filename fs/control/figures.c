@@ -19,7 +19,7 @@ static void collect(Engine *engine, Figures *figures)
     figures->held = engine->claims.held;
     figures->owners = engine->claims.owners.live;
     for (uint32_t i = 1; i <= engine->claims.claims.used; i++) {
-        const Claim *claim = slot_find(&engine->claims.claims, i);
+        const Claim *claim = slot_look(&engine->claims.claims, i);
         if (claim && (claim->state == CLAIM_HELD || claim->state == CLAIM_LINGERING))
             figures->held_by_kind[claim->kind]++;
     }

@@ -5,9 +5,15 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* Interrupts the server's read; does nothing by itself. */
 #define WAKE_SIGNAL SIGUSR2
+
+/* The keeper has died. */
+#define ORPHAN_SIGNAL SIGUSR1
 
 /* A signal that comes between the server's look at its flag and its read is lost, so it is repeated
  * until the server has returned. */
@@ -17,10 +23,14 @@ struct EndSignal {
     Engine *engine;
     FuseServer *server;
     const Options *options;
-    pthread_t thread, serving;
+    pthread_t thread;
+    pid_t serving; /* by number: the C library does not know a cloned process's first thread */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool returned; /* lock */
+    pid_t parent;
+    void (*orphaned)(void *ctx);
+    void *orphaned_ctx;
 };
 
 static void do_nothing(int number)
@@ -34,6 +44,7 @@ static void end_set(sigset_t *set)
     sigaddset(set, SIGTERM);
     sigaddset(set, SIGINT);
     sigaddset(set, SIGHUP);
+    sigaddset(set, ORPHAN_SIGNAL);
     sigaddset(set, WAKE_SIGNAL); /* sent to this thread: the server has returned by itself */
 }
 
@@ -56,7 +67,7 @@ static void stop_server(EndSignal *end)
     fuse_server_end(end->server);
     pthread_mutex_lock(&end->lock);
     while (!end->returned) {
-        pthread_kill(end->serving, WAKE_SIGNAL);
+        syscall(SYS_tgkill, getpid(), end->serving, WAKE_SIGNAL);
         struct timespec until = in_a_moment();
         pthread_cond_timedwait(&end->changed, &end->lock, &until);
     }
@@ -69,7 +80,16 @@ static void *end_main(void *data)
     sigset_t set;
     int number;
     end_set(&set);
-    if (sigwait(&set, &number) == 0 && number != WAKE_SIGNAL) {
+    if (end->orphaned) {
+        /* Of this thread, because the serving one loses it with every change of identity. */
+        prctl(PR_SET_PDEATHSIG, ORPHAN_SIGNAL);
+        if (getppid() != end->parent)
+            end->orphaned(end->orphaned_ctx);
+    }
+    while (sigwait(&set, &number) == 0 && number == ORPHAN_SIGNAL)
+        if (end->orphaned && getppid() != end->parent)
+            end->orphaned(end->orphaned_ctx);
+    if (number != WAKE_SIGNAL) {
         log_info("%s: ending on signal %d", end->options->mountpoint, number);
         mount_detach(end->options);
         stop_server(end);
@@ -85,13 +105,19 @@ void end_signal_hold(void)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
-int end_signal_new(Engine *engine, FuseServer *server, const Options *options, EndSignal **out)
+int end_signal_new(Engine *engine, FuseServer *server, const Options *options,
+                   const EndSignalParent *parent, EndSignal **out)
 {
     EndSignal *end = g_new0(EndSignal, 1);
+    if (parent) {
+        end->parent = parent->pid;
+        end->orphaned = parent->orphaned;
+        end->orphaned_ctx = parent->ctx;
+    }
     end->engine = engine;
     end->server = server;
     end->options = options;
-    end->serving = pthread_self();
+    end->serving = (pid_t)syscall(SYS_gettid);
     pthread_mutex_init(&end->lock, NULL);
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);

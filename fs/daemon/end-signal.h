@@ -12,9 +12,18 @@ typedef struct EndSignal EndSignal;
  * a signal would leave behind broken. */
 void end_signal_hold(void);
 
+/* The process without which this one should not be; `orphaned` is called, in the thread that waits
+ * for signals, when it has died. */
+typedef struct {
+    pid_t pid;
+    void (*orphaned)(void *ctx);
+    void *ctx;
+} EndSignalParent;
+
 /* To be called by the thread that will run the server. Starts a thread that waits for the signals.
- */
-int end_signal_new(Engine *engine, FuseServer *server, const Options *options, EndSignal **out);
+ * parent: NULL for none. */
+int end_signal_new(Engine *engine, FuseServer *server, const Options *options,
+                   const EndSignalParent *parent, EndSignal **out);
 
 /* Ends the thread. To be called by the same thread, after the server has returned. */
 void end_signal_free(EndSignal *end);

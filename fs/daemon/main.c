@@ -1,5 +1,6 @@
 #include "daemon/background.h"
 #include "daemon/options.h"
+#include "daemon/resume.h"
 #include "daemon/serve.h"
 
 /* Exit status: 0 unmounted in good order; 1 could not mount, or the connection broke; 2 wrong use.
@@ -8,6 +9,10 @@ int main(int argc, char **argv)
 {
     Options options;
     int status = 2;
+    bool check;
+    int state = resume_asked(&check);
+    if (state >= 0)
+        return serve_resumed(argc, argv, state, check);
     switch (options_parse(argc, argv, &options)) {
     case OPTIONS_RUN:
         status = serve_mount(&options);

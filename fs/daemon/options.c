@@ -30,6 +30,7 @@ typedef struct {
     char *config;
     bool help, version;
     GPtrArray *places;
+    const OptionsPlaces *known; /* NULL: to be found out */
     char *problem;
 } Parse;
 
@@ -150,6 +151,13 @@ static bool settle_places(Options *options, const GPtrArray *places, GError **er
     return true;
 }
 
+static void take_places(Options *options, const OptionsPlaces *known)
+{
+    options->mountpoint = strdup(known->mountpoint);
+    options->source = known->source ? strdup(known->source) : NULL;
+    options->in_place = known->in_place;
+}
+
 static void settle_timeouts(Options *options)
 {
     bool alone = options->in_place || !options->source;
@@ -171,8 +179,11 @@ static bool settle(Parse *parse, Options *options, GError **error)
     }
     if (parse->places->len == 2 && g_str_equal(g_ptr_array_index(parse->places, 0), "none"))
         rule_builder_add_everything(parse->build.rules);
-    if (!read_config(parse, error) || !apply_given(parse, error) ||
-        !settle_places(options, parse->places, error))
+    if (!read_config(parse, error) || !apply_given(parse, error))
+        return false;
+    if (parse->known)
+        take_places(options, parse->known);
+    else if (!settle_places(options, parse->places, error))
         return false;
     settle_timeouts(options);
     return true;
@@ -195,6 +206,11 @@ static OptionsResult finish(Parse *parse, Options *options)
 
 OptionsResult options_parse(int argc, char **argv, Options *options)
 {
+    return options_parse_at(argc, argv, NULL, options);
+}
+
+OptionsResult options_parse_at(int argc, char **argv, const OptionsPlaces *places, Options *options)
+{
     *options = (Options){
         .engine = {.max_locks = DEFAULT_MAX_LOCKS,
                    .max_locks_per_uid = DEFAULT_MAX_LOCKS_PER_UID,
@@ -206,6 +222,7 @@ OptionsResult options_parse(int argc, char **argv, Options *options)
         .build = {options, rule_builder_new(), (const char *const *)dirs},
         .given = g_ptr_array_new_with_free_func(g_free),
         .places = g_ptr_array_new_with_free_func(g_free),
+        .known = places,
     };
     rule_builder_add_builtin(parse.build.rules);
     struct fuse_args args = FUSE_ARGS_INIT(argc, argv);

@@ -39,6 +39,16 @@ typedef struct {
 } Options;
 
 OptionsResult options_parse(int argc, char **argv, Options *options);
+
+/* The same for a mount that is there and must not be touched: the places are known. */
+typedef struct {
+    const char *source; /* NULL: memory */
+    const char *mountpoint;
+    bool in_place;
+} OptionsPlaces;
+
+OptionsResult options_parse_at(int argc, char **argv, const OptionsPlaces *places,
+                               Options *options);
 void options_clear(Options *options);
 
 void options_print_help(void);

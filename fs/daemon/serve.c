@@ -1,16 +1,29 @@
 #include "daemon/serve.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "daemon/background.h"
 #include "daemon/end-signal.h"
+#include "daemon/keeper.h"
 #include "daemon/mount.h"
+#include "daemon/resume.h"
+#include "daemon/state-file.h"
 #include "daemon/through-mount.h"
+#include "engine/adopt.h"
+#include "engine/recover.h"
 #include "fuse/server.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
+
+/* Without progress for so long, a worker is replaced. */
+#define HANG_SECONDS 10
 
 /* All that belongs to one mount. */
 typedef struct {
@@ -22,6 +35,11 @@ typedef struct {
     FuseServer *server;
     ThroughMount through;
     int fd;
+    StateFile file;
+    int state;                    /* the file; the engine takes the worker's view of it */
+    const char *resumed;          /* why, where another program began this mount */
+    GArray *inherited;            /* from it */
+    const JournalShared *watched; /* what the keeper sees of the worker's progress */
 } Lockfs;
 
 static bool open_proc(Lockfs *lockfs)
@@ -39,11 +57,10 @@ static bool open_proc(Lockfs *lockfs)
 
 static bool start_engine(Lockfs *lockfs)
 {
-    lockfs->helpers = helper_list_new_shipped();
-    int r =
-        engine_init(&lockfs->engine, fd_take(&lockfs->source.root),
-                    lockfs->options->in_place || !lockfs->options->source, &lockfs->options->engine,
-                    lockfs->options->rules, lockfs->proc, lockfs->helpers);
+    const Options *options = lockfs->options;
+    int r = engine_init(&lockfs->engine, fd_take(&lockfs->source.root),
+                        options->in_place || !options->source, &options->engine, options->rules,
+                        lockfs->proc, lockfs->helpers, lockfs->state);
     if (r < 0)
         log_error("cannot start: %s", strerror(-r));
     return r == 0;
@@ -83,6 +100,32 @@ static void note_device(Lockfs *lockfs)
         lockfs->through.dev = makedev(stx.stx_dev_major, stx.stx_dev_minor);
 }
 
+static bool is_not_leftover(void *ctx, int fd)
+{
+    const KeeperStart *start = ctx;
+    for (guint i = 0; i < start->leftovers->len; i++)
+        if (g_array_index(start->leftovers, int, i) == fd)
+            return false;
+    return true;
+}
+
+static bool take_over(Lockfs *lockfs, const KeeperStart *start)
+{
+    EngineRecovery recovery;
+    FuseTakeover takeover;
+    if (engine_recover(&lockfs->engine, is_not_leftover, (void *)start, &recovery) < 0)
+        return false;
+    if (!start_server(lockfs))
+        return false;
+    fuse_server_take_over(lockfs->server, recovery.phase, &takeover);
+    log_info("%s: another worker took over (%s): %.1f ms, %u claims and %u open files carried "
+             "over, %u requests run again%s",
+             lockfs->options->mountpoint, start->cause,
+             (double)(clock_boot_ns() - start->died_ns) / (double)CLOCK_NS_PER_MS, recovery.claims,
+             recovery.handles, takeover.again, takeover.resent ? ", the kernel resends" : "");
+    return true;
+}
+
 static int run(Lockfs *lockfs, EndSignal *end)
 {
     EngineHooks hooks = {remove_through_mount, tell_removed, lockfs};
@@ -102,27 +145,206 @@ static int run(Lockfs *lockfs, EndSignal *end)
     return r < 0;
 }
 
+/* Claims of the last mount. A worker that dies in the middle leaves the file to the next. */
+static void adopt_left(Lockfs *lockfs)
+{
+    StateFile *file = &lockfs->file;
+    EngineAdoption adoption;
+    bool same_boot;
+    if (file->left < 0)
+        return;
+    if (access(file->left_path, F_OK) == 0 &&
+        resume_read_left(file->left, proc_boot_id(lockfs->proc), &same_boot)) {
+        int r = engine_adopt(&lockfs->engine, file->left, same_boot, &adoption);
+        if (r < 0)
+            log_warning("%s: the state that an earlier mount left is damaged: its locks are owned "
+                        "by nobody now",
+                        lockfs->options->mountpoint);
+        else if (adoption.held + adoption.dead + adoption.left)
+            log_info("%s: of the locks of the last mount %u are held on, %u had an owner that is "
+                     "gone, %u are not taken up",
+                     lockfs->options->mountpoint, adoption.held, adoption.dead, adoption.left);
+    }
+    state_file_drop_left(file);
+}
+
+/* In the worker, whose keeper was killed: it takes that one's place. */
+static void become_keeper(void *ctx)
+{
+    Lockfs *lockfs = ctx;
+    log_warning("%s: the keeper is gone: the worker takes its place", lockfs->options->mountpoint);
+    engine_lock(&lockfs->engine); /* no descriptor comes or goes */
+    int r = resume_exec(lockfs->state, false);
+    engine_unlock(&lockfs->engine);
+    log_error("%s: cannot start a new keeper: %s; the mount ends with this process",
+              lockfs->options->mountpoint, strerror(-r));
+}
+
+static bool may_replace(void *ctx)
+{
+    const Lockfs *lockfs = ctx;
+    return resume_is_possible(lockfs->state);
+}
+
+static void replace(void *ctx)
+{
+    const Lockfs *lockfs = ctx;
+    resume_exec(lockfs->state, true);
+}
+
+static int start_end_signal(Lockfs *lockfs, const KeeperStart *start, EndSignal **end)
+{
+    EndSignalParent parent = {start->keeper, become_keeper, lockfs};
+    return end_signal_new(&lockfs->engine, lockfs->server, lockfs->options,
+                          start->keeper ? &parent : NULL, end);
+}
+
+/* In the worker. */
+static int serve(void *ctx, const KeeperStart *start)
+{
+    Lockfs *lockfs = ctx;
+    EndSignal *end = NULL;
+    bool ready =
+        start_engine(lockfs) && (start->number ? take_over(lockfs, start) : start_server(lockfs));
+    if (ready)
+        adopt_left(lockfs);
+    if (!ready || start_end_signal(lockfs, start, &end) < 0) {
+        mount_detach(lockfs->options);
+        return 1;
+    }
+    int status = run(lockfs, end);
+    if (lockfs->engine.claims.claims.live == 0)
+        state_file_remove(&lockfs->file);
+    fuse_server_free(lockfs->server);
+    lockfs->fd = -1; /* went with libfuse's session */
+    engine_done(&lockfs->engine);
+    return status;
+}
+
+/* In the keeper, from the state that both have mapped. */
+static bool is_stuck(void *ctx, uint64_t *seen)
+{
+    const Lockfs *lockfs = ctx;
+    const JournalShared *shared = lockfs->watched;
+    uint64_t stamp = __atomic_load_n(&shared->stamp, __ATOMIC_RELAXED);
+    bool moved = stamp != *seen;
+    *seen = stamp;
+    struct pollfd waiting = {.fd = lockfs->fd, .events = POLLIN};
+    bool at_work = __atomic_load_n(&shared->phase, __ATOMIC_RELAXED) != JOURNAL_IDLE;
+    return !moved && (at_work || (poll(&waiting, 1, 0) == 1 && waiting.revents & POLLIN));
+}
+
+static unsigned hang_limit(void)
+{
+    const char *text = getenv("LOCKFS_HANG_SECONDS");
+    int seconds = text ? atoi(text) : 0;
+    return seconds > 0 ? (unsigned)seconds : HANG_SECONDS;
+}
+
+static bool is_known(const Lockfs *lockfs, int fd)
+{
+    return fd <= STDERR_FILENO || fd == lockfs->fd || fd == lockfs->state ||
+           fd == lockfs->source.root || fd == lockfs->source.lock;
+}
+
+/* What another program left open is the dead worker's, except what the header names. */
+static GArray *own_descriptors(const Lockfs *lockfs)
+{
+    GArray *own = keeper_descriptors();
+    for (guint i = 0; lockfs->inherited && i < lockfs->inherited->len; i++) {
+        int fd = g_array_index(lockfs->inherited, int, i);
+        for (guint n = own->len; n-- > 0 && !is_known(lockfs, fd);)
+            if (g_array_index(own, int, n) == fd)
+                g_array_remove_index_fast(own, n);
+    }
+    return own;
+}
+
+static int serve_by_workers(Lockfs *lockfs)
+{
+    Keeper keeper = {.run = serve,
+                     .is_stuck = is_stuck,
+                     .may_replace = may_replace,
+                     .replace = replace,
+                     .ctx = lockfs,
+                     .resumed = lockfs->resumed,
+                     .own = own_descriptors(lockfs),
+                     .hang_limit = hang_limit()};
+    int status = keeper_run(&keeper);
+    g_array_free(keeper.own, TRUE);
+    return status;
+}
+
+static bool write_header(Lockfs *lockfs)
+{
+    const Options *options = lockfs->options;
+    g_autofree ResumeHeader *header = g_new0(ResumeHeader, 1);
+    *header = (ResumeHeader){
+        .connection = lockfs->fd,
+        .root = lockfs->source.root,
+        .lock = lockfs->source.lock,
+        .network = lockfs->source.network,
+        .in_place = options->in_place,
+        .device = lockfs->through.dev,
+    };
+    g_strlcpy(header->boot_id, proc_boot_id(lockfs->proc), sizeof header->boot_id);
+    g_strlcpy(header->mountpoint, options->mountpoint, PATH_MAX);
+    g_strlcpy(header->source, options->source ? options->source : "", PATH_MAX);
+    g_strlcpy(header->path, lockfs->file.path ? lockfs->file.path : "", PATH_MAX);
+    g_strlcpy(header->scratch, lockfs->source.scratch ? lockfs->source.scratch : "", PATH_MAX);
+    int r = resume_write(lockfs->state, header);
+    if (r < 0)
+        log_error("cannot start: no memory for the state: %s", strerror(-r));
+    return r == 0;
+}
+
 static int serve_attached(Lockfs *lockfs, int notify)
 {
-    EndSignal *end = NULL;
     lockfs->through.mountpoint = lockfs->options->mountpoint;
     note_device(lockfs);
-    if (!start_server(lockfs) ||
-        end_signal_new(&lockfs->engine, lockfs->server, lockfs->options, &end) < 0) {
+    if (!write_header(lockfs)) {
         mount_detach(lockfs->options);
         return 1;
     }
     if (notify >= 0)
         background_ready(notify);
-    int status = run(lockfs, end);
-    fuse_server_free(lockfs->server);
-    lockfs->fd = -1; /* went with libfuse's session */
-    return status;
+    /* One process for all, for tools that cannot follow a worker. */
+    if (g_strcmp0(getenv("LOCKFS_WORKER"), "inline") == 0)
+        return serve(lockfs, &(KeeperStart){0});
+    return serve_by_workers(lockfs);
+}
+
+static bool watch_state(Lockfs *lockfs)
+{
+    void *watched = mmap(NULL, sizeof(JournalShared), PROT_READ, MAP_SHARED, lockfs->state, 0);
+    if (watched == MAP_FAILED) {
+        log_error("cannot start: no memory for the state: %s", strerror(errno));
+        return false;
+    }
+    lockfs->watched = watched;
+    return true;
+}
+
+static bool open_state(Lockfs *lockfs)
+{
+    int r = state_file_new(lockfs->source.lock, &lockfs->file);
+    lockfs->state = lockfs->file.fd;
+    if (r == 0 && fallocate(lockfs->state, 0, 0, sizeof(JournalShared)) != 0)
+        r = -errno;
+    if (r == 0)
+        return watch_state(lockfs);
+    log_error("cannot start: no room for the state%s%s: %s", lockfs->file.path ? " in " : "",
+              lockfs->file.path ? lockfs->file.path : "", strerror(-r));
+    return false;
 }
 
 int serve_mount(const Options *options)
 {
-    Lockfs lockfs = {.options = options, .fd = -1, .source = {.root = -1, .lock = -1}};
+    Lockfs lockfs = {.options = options,
+                     .fd = -1,
+                     .state = -1,
+                     .file = STATE_FILE_NONE,
+                     .source = {.root = -1, .lock = -1}};
     int status = 1;
     if (options->debug)
         log_set_level(LOG_LEVEL_DEBUG);
@@ -131,16 +353,69 @@ int serve_mount(const Options *options)
         return status;
     }
     int notify = options->foreground ? -1 : background_start();
-    if (start_engine(&lockfs)) {
+    lockfs.helpers = helper_list_new_shipped();
+    if (open_state(&lockfs)) {
         end_signal_hold();
         lockfs.fd = mount_attach(options);
         if (lockfs.fd >= 0)
             status = serve_attached(&lockfs, notify);
-        engine_done(&lockfs.engine);
+        else
+            state_file_give_back(&lockfs.file);
     }
+    state_file_clear(&lockfs.file);
     fd_close(lockfs.fd);
     helper_list_free(lockfs.helpers);
     proc_close(lockfs.proc);
     mount_close_source(&lockfs.source);
+    return status;
+}
+
+static int serve_with_header(const Options *options, const ResumeHeader *header, Lockfs *lockfs)
+{
+    lockfs->options = options;
+    lockfs->fd = header->connection;
+    lockfs->source = (MountSource){
+        .root = header->root,
+        .lock = header->lock,
+        .network = header->network,
+        .scratch = header->scratch[0] ? g_strdup(header->scratch) : NULL,
+    };
+    lockfs->file = STATE_FILE_NONE;
+    lockfs->file.path = header->path[0] ? g_strdup(header->path) : NULL;
+    lockfs->through = (ThroughMount){options->mountpoint, header->device};
+    if (header->version == 1)
+        note_device(lockfs);
+    if (!options->foreground)
+        log_set_target(LOG_TO_SYSLOG);
+    lockfs->helpers = helper_list_new_shipped();
+    end_signal_hold();
+    if (!watch_state(lockfs) || !write_header(lockfs))
+        return 1;
+    int status = serve_by_workers(lockfs);
+    helper_list_free(lockfs->helpers);
+    state_file_clear(&lockfs->file);
+    mount_close_source(&lockfs->source);
+    return status;
+}
+
+int serve_resumed(int argc, char **argv, int state, bool check)
+{
+    Lockfs lockfs = {
+        .state = state, .resumed = "another program", .inherited = keeper_descriptors()};
+    g_autofree ResumeHeader *header = g_new0(ResumeHeader, 1);
+    Options options;
+    int status = 1;
+    for (guint i = 0; i < lockfs.inherited->len; i++)
+        if (g_array_index(lockfs.inherited, int, i) > STDERR_FILENO)
+            fcntl(g_array_index(lockfs.inherited, int, i), F_SETFD, FD_CLOEXEC);
+    if (!open_proc(&lockfs) || !resume_read(state, proc_boot_id(lockfs.proc), header))
+        return status;
+    OptionsPlaces places = {header->source[0] ? header->source : NULL, header->mountpoint,
+                            header->in_place};
+    if (options_parse_at(argc, argv, &places, &options) == OPTIONS_RUN)
+        status = check ? 0 : serve_with_header(&options, header, &lockfs);
+    options_clear(&options);
+    proc_close(lockfs.proc);
+    g_array_free(lockfs.inherited, TRUE);
     return status;
 }

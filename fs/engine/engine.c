@@ -1,21 +1,18 @@
 #include "engine/engine.h"
 
 #include "base/clock.h"
+#include "base/crash-point.h"
 #include "base/fd.h"
 #include "engine/heals.h"
 #include "engine/life.h"
 #include "engine/owner.h"
 #include "engine/reaper.h"
+#include "engine/tables.h"
 #include "engine/trash.h"
 #include "engine/vacate.h"
 #include "engine/waiters.h"
 
-/* Windows of address space, not memory: what the kernel may refer to at once. */
-#define MAX_NODES (1U << 25)
-
-/* Dead claims take room beside the held ones until they are cleared away. */
-#define CLAIMS_PER_LOCK 2
-#define CLAIMS_SPARE 4096
+#include <string.h>
 
 /* Tokens start at the microseconds of the epoch, so they grow over restarts and reboots: claims are
  * made more slowly than that. They stay below 2^52 until the year 2112. */
@@ -31,28 +28,19 @@ static int thread_groups(const void *proc, pid_t tid, gid_t *groups, int max)
     return proc_groups(proc, tid, groups, max);
 }
 
-static int init_tables(Engine *engine, int root_fd, bool in_place)
+static int init_tables(Engine *engine, int root_fd, bool in_place, int given)
 {
-    AUTO_FD int file = slot_file_new("lockfs");
+    AUTO_FD int file = given >= 0 ? given : slot_file_new("lockfs");
     if (file < 0)
         return file;
-    uint32_t locks = engine->options.max_locks;
-    uint32_t claims =
-        locks > (UINT32_MAX >> 3) ? UINT32_MAX >> 2 : locks * CLAIMS_PER_LOCK + CLAIMS_SPARE;
-    int r = names_init(&engine->names, file, 0, MAX_NODES);
-    if (r == 0)
-        r = store_init(&engine->store, root_fd, in_place, &engine->names, file, NAMES_FILE_SPAN,
-                       MAX_NODES, fd_raise_limit());
-    if (r == 0)
-        r = claim_table_init(&engine->claims, &engine->names, file,
-                             NAMES_FILE_SPAN + STORE_FILE_SPAN, claims, first_token());
+    int r = tables_map(engine, file, engine->options.max_locks, first_token(), root_fd, in_place);
     if (r == 0)
         engine->file = fd_take(&file);
     return r;
 }
 
 int engine_init(Engine *engine, int root_fd, bool in_place, const EngineOptions *options,
-                RuleSet *rules, const Proc *proc, const HelperList *helpers)
+                RuleSet *rules, const Proc *proc, const HelperList *helpers, int file)
 {
     *engine = (Engine){
         .options = *options,
@@ -70,18 +58,57 @@ int engine_init(Engine *engine, int root_fd, bool in_place, const EngineOptions 
     pthread_mutex_init(&engine->lock, NULL);
     creds_init(&engine->serving_creds, thread_groups, proc);
     engine->store.creds = &engine->serving_creds;
-    int r = init_tables(engine, root_fd, in_place);
+    int r = init_tables(engine, root_fd, in_place, file);
     return r < 0 ? r : reaper_new(engine);
+}
+
+/* What was counted survives as well. */
+static void save_counters(Engine *engine)
+{
+    G_STATIC_ASSERT(sizeof engine->stats <= sizeof engine->journal.shared->counters);
+    memcpy(engine->journal.shared->counters, &engine->stats, sizeof engine->stats);
+}
+
+static void count_operation(Engine *engine)
+{
+    engine->operation++;
 }
 
 void engine_lock(Engine *engine)
 {
-    pthread_mutex_lock(&engine->lock);
-    engine->operation++;
+    if (!engine_in_request(engine)) {
+        pthread_mutex_lock(&engine->lock);
+        journal_begin(&engine->journal, JOURNAL_BACKGROUND, 0);
+    }
+    count_operation(engine);
 }
 
 void engine_unlock(Engine *engine)
 {
+    if (engine_in_request(engine))
+        return;
+    save_counters(engine);
+    journal_end(&engine->journal);
+    pthread_mutex_unlock(&engine->lock);
+}
+
+void engine_request_begin(Engine *engine, uint64_t unique, bool again)
+{
+    pthread_mutex_lock(&engine->lock);
+    __atomic_store_n(&engine->request_thread, (uintptr_t)pthread_self(), __ATOMIC_RELAXED);
+    count_operation(engine);
+    if (again)
+        journal_resume(&engine->journal);
+    else
+        journal_begin(&engine->journal, JOURNAL_SERVING, unique);
+    CRASH_POINT("request-begun");
+}
+
+void engine_request_end(Engine *engine)
+{
+    save_counters(engine);
+    journal_end(&engine->journal);
+    __atomic_store_n(&engine->request_thread, 0, __ATOMIC_RELAXED);
     pthread_mutex_unlock(&engine->lock);
 }
 
@@ -101,13 +128,13 @@ void engine_stop(Engine *engine)
 /* From the newest on, so what was made inside a claimed directory goes before the directory. */
 void engine_clear_dead(Engine *engine)
 {
-    pthread_mutex_lock(&engine->lock);
     for (uint32_t i = engine->claims.claims.used; i > 0; i--) {
+        engine_lock(engine);
         Claim *claim = life_current(engine, slot_find(&engine->claims.claims, i));
         if (claim && claim->state == CLAIM_DEAD && vacate_claim(engine, claim) == 0)
             life_end(engine, claim);
+        engine_unlock(engine);
     }
-    pthread_mutex_unlock(&engine->lock);
 }
 
 static void close_owners(Engine *engine)
@@ -129,9 +156,8 @@ void engine_done(Engine *engine)
     waiters_free(engine->waiters);
     close_owners(engine);
     reaper_free(engine);
-    claim_table_done(&engine->claims);
-    store_done(&engine->store);
-    names_done(&engine->names);
+    store_close_all(&engine->store);
+    tables_close(engine);
     fd_close(engine->file);
     g_hash_table_unref(engine->per_uid);
     g_string_free(engine->path, TRUE);

@@ -12,6 +12,7 @@
 #ifndef LOCKFS_ENGINE_ENGINE_H
 #define LOCKFS_ENGINE_ENGINE_H
 
+#include "base/journal.h"
 #include "base/log.h"
 #include "claims/claim-table.h"
 #include "engine/absent.h"
@@ -57,6 +58,8 @@ typedef void (*NoticeFunc)(void *ctx, const Notice *notice);
 
 typedef struct {
     pthread_mutex_t lock; /* guards all that follows */
+    Journal journal;
+    uintptr_t request_thread; /* that holds the lock for a whole request; 0: none */
     EngineOptions options;
     EngineHooks hooks;
     const Proc *proc;          /* borrowed */
@@ -78,7 +81,8 @@ typedef struct {
     void *notice_ctx;
     EngineStats stats;
     RequestStats requests;
-    int file; /* what the tables live in */
+    int file;       /* what the tables live in */
+    bool recovered; /* the tables were those of a process that died */
     uint32_t idle_first, idle_last,
         idle_count; /* owners without claims, most recently used first */
     LogLimit refusals, heal_lines, refuse_lines;
@@ -97,14 +101,32 @@ typedef struct {
     uint64_t fh; /* creates of files */
 } Entry;
 
-/* root_fd is consumed; rules gets a reference of its own. 0 or negative errno. */
+/* Where in the file others may keep what is theirs. */
+#define ENGINE_SERVER_AT (2ULL << 30)
+#define ENGINE_HEADER_AT (3ULL << 30)
+
+/* root_fd is consumed; rules gets a reference of its own. `file` holds the tables, new or those of
+ * a process that served this mount before, and is consumed; -1: memory of this process. 0 or
+ * negative errno; -EPROTO: the tables in the file are none of ours. */
 int engine_init(Engine *engine, int root_fd, bool in_place, const EngineOptions *options,
-                RuleSet *rules, const Proc *proc, const HelperList *helpers);
+                RuleSet *rules, const Proc *proc, const HelperList *helpers, int file);
 void engine_done(Engine *engine);
 
 /* Begin and end an operation of the serving thread; for the engine's own files. */
 void engine_lock(Engine *engine);
 void engine_unlock(Engine *engine);
+
+/* Around all that one request does, its answer included: see journal.h. The calls between them take
+ * the lock no more. `unique` is the kernel's number for it. `again`: it was begun by a process that
+ * died, and goes on from there. */
+void engine_request_begin(Engine *engine, uint64_t unique, bool again);
+void engine_request_end(Engine *engine);
+
+/* Is this the thread that is serving a request? */
+static inline bool engine_in_request(const Engine *engine)
+{
+    return __atomic_load_n(&engine->request_thread, __ATOMIC_RELAXED) == (uintptr_t)pthread_self();
+}
 
 /* Starts the reaper. Hooks are called from its thread. */
 int engine_start(Engine *engine, const EngineHooks *hooks);

@@ -1,5 +1,6 @@
 #include "engine/life.h"
 
+#include "base/crash-point.h"
 #include "engine/decision.h"
 #include "engine/notice.h"
 #include "engine/owner.h"
@@ -60,9 +61,10 @@ static Claim *living_below(Engine *engine, const Node *node)
     if (!node_is_dir(node) || node->claims_below == 0)
         return NULL;
     for (uint32_t i = 1; i <= table->claims.used; i++) {
-        Claim *claim = slot_find(&table->claims, i);
-        if (!claim || claim->state != CLAIM_HELD)
+        const Claim *seen = slot_peek(&table->claims, i);
+        if (!slot_is_used(&table->claims, i) || seen->state != CLAIM_HELD)
             continue;
+        Claim *claim = claim_at(table, i);
         if (!node_is_below(&engine->store, node_at(&engine->store, claim->dir), node))
             continue;
         if (!life_owner_is_dead(engine, owner_at(table, claim->owner)) ||
@@ -204,6 +206,14 @@ static void leave_node(Engine *engine, Claim *claim)
     node_unpin(&engine->store, node);
 }
 
+void life_recover(Engine *engine, Claim *claim)
+{
+    node_pin(node_at(&engine->store, claim->dir));
+    node_pin(node_at(&engine->store, claim->node));
+    if (counts_as_held(claim))
+        count_uid(engine, claim->uid, 1);
+}
+
 /* --- beginning and end --- */
 
 void life_begin(Engine *engine, Claim *claim, Owner *owner, Owner *heir)
@@ -213,6 +223,7 @@ void life_begin(Engine *engine, Claim *claim, Owner *owner, Owner *heir)
     claim->uid = owner->uid;
     join_node(engine, claim, node);
     node_pin(dir);
+    CRASH_POINT("claim-joined");
     count_below(engine, dir, 1);
     engine->places_changed++;
     count_uid(engine, claim->uid, 1);
@@ -248,8 +259,10 @@ void life_end(Engine *engine, Claim *claim)
         count_uid(engine, claim->uid, -1);
     count_below(engine, dir, -1);
     leave_node(engine, claim);
+    CRASH_POINT("claim-left");
     claim_table_remove(&engine->claims, claim);
     owner_settle(engine, owner);
+    CRASH_POINT("owner-settled");
     if (heir)
         owner_settle(engine, heir);
     release_lingerers(engine, dir);
@@ -270,6 +283,7 @@ bool life_move(Engine *engine, Claim *claim, Node *dir, const char *name)
 {
     Node *old = node_at(&engine->store, claim->dir);
     node_pin(old);
+    CRASH_POINT("claim-to-move");
     bool moved = claim_table_move(&engine->claims, claim, node_index(&engine->store, dir), name);
     if (moved) {
         node_pin(dir);

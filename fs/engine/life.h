@@ -48,6 +48,8 @@ void life_carry(Engine *engine, uint32_t count, Node *from, Node *to);
 /* The state of a claim that is held, or no longer: what its owner's uid holds is counted along.
  * (See claim_table_set_state for what becomes what.) */
 void life_set_state(Engine *engine, Claim *claim, ClaimState state);
+/* Counts again, in a table taken up from a process that died. */
+void life_recover(Engine *engine, Claim *claim);
 
 uint32_t life_held_by_uid(const Engine *engine, uid_t uid);
 

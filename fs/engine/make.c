@@ -1,6 +1,7 @@
 #include "engine/make.h"
 
 #include "base/clock.h"
+#include "base/crash-point.h"
 #include "base/fd.h"
 #include "engine/entry.h"
 #include "engine/guard.h"
@@ -255,12 +256,15 @@ static int finish(Engine *engine, Make *make, Entry *entry)
         return -ENOMEM;
     }
     node_pin(node);
+    CRASH_POINT("made-known");
     if (make->claim) {
         make_claim_begin(engine, make->claim, &make->who, node, claim_kind_of(m->kind));
+        CRASH_POINT("made-claimed");
         if (m->kind != MAKE_LINK)
             node->shown_ino = SHOWN_INO_BASE + make->claim->token;
     }
     int r = make->fd >= 0 ? open_handle(engine, make, node, entry) : 0;
+    CRASH_POINT("made-opened");
     if (r == 0) {
         entry_fill(engine, make->dir, m->name, node, &make->st, entry);
     } else {
@@ -279,6 +283,7 @@ static int run(Engine *engine, Make *make, Entry *entry)
     if (r < 0)
         return r;
     absent_clear(&engine->absent, make->making->dir, make->making->name);
+    CRASH_POINT("make-prepared");
     r = make_on_source(engine, make);
     if (r == 0)
         r = finish(engine, make, entry);

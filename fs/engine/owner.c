@@ -1,6 +1,6 @@
 #include "engine/owner.h"
 
-#include "base/fd.h"
+#include "base/crash-point.h"
 #include "base/log.h"
 #include "engine/life.h"
 #include "engine/reaper.h"
@@ -54,15 +54,15 @@ void owner_in_use(Engine *engine, Owner *owner)
 static void close_exec_watch(Engine *engine, Owner *owner)
 {
     engine->exec_watches -= owner->exec_watch >= 0;
-    owner->exec_watch = fd_close(owner->exec_watch);
+    owner->exec_watch = journal_close(&engine->journal, owner->exec_watch);
 }
 
 void owner_close(Engine *engine, Owner *owner)
 {
     reaper_unwatch(engine, owner);
     close_exec_watch(engine, owner);
-    owner->pidfd = fd_close(owner->pidfd);
-    owner->cgroup_events = fd_close(owner->cgroup_events);
+    owner->pidfd = journal_close(&engine->journal, owner->pidfd);
+    owner->cgroup_events = journal_close(&engine->journal, owner->cgroup_events);
 }
 
 void owner_discard(Engine *engine, Owner *owner)
@@ -187,6 +187,7 @@ static Owner *owner_obtain(Engine *engine, Pidref *ref, OwnerScope scope, int *c
     ref->fd = -1;
     if (cgroup_events)
         *cgroup_events = -1;
+    CRASH_POINT("owner-added");
     if (reaper_watch(engine, owner) < 0) {
         owner_discard(engine, owner);
         return NULL;
@@ -345,4 +346,35 @@ bool owner_is_family(Engine *engine, const Caller *caller, const Claim *claim)
     if (is_family_of(engine, pid, owner))
         return true;
     return claim->heir && is_family_of(engine, pid, owner_at(&engine->claims, claim->heir));
+}
+
+void owner_recover(Engine *engine, Owner *owner)
+{
+    engine->exec_watches += owner->exec_watch >= 0;
+    if (owner->pidfd >= 0 && reaper_watch(engine, owner) < 0)
+        log_warning("cannot watch pid %d for its death: its locks go when somebody looks",
+                    owner->pid);
+    if (owner->dead && owner->claims)
+        reaper_look_again(engine, owner_index(&engine->claims, owner));
+    owner_settle(engine, owner);
+}
+
+Owner *owner_adopt(Engine *engine, const Owner *was, Pidref *ref)
+{
+    if (ref->fd >= 0)
+        return owner_obtain(engine, ref, (OwnerScope)was->scope, NULL, was->cgroup_id, was->comm,
+                            was->uid);
+    Owner fields = {
+        .pid = was->pid,
+        .start_time = was->start_time,
+        .inode = was->inode,
+        .pidfd = -1,
+        .cgroup_events = -1,
+        .exec_watch = -1,
+        .uid = was->uid,
+        .scope = was->scope,
+        .dead = true,
+    };
+    memcpy(fields.comm, was->comm, sizeof fields.comm);
+    return owner_add(&engine->claims, &fields);
 }

@@ -44,6 +44,13 @@ void owner_close(Engine *engine, Owner *owner);
 /* Removes the record and closes its descriptors. It must hold no claims and no holds. */
 void owner_discard(Engine *engine, Owner *owner);
 
+/* Watches again, in a table taken up from a process that died. */
+void owner_recover(Engine *engine, Owner *owner);
+
+/* The record for an owner of an earlier mount: `ref` (its descriptor is taken) if it was found
+ * alive, else cleared: a dead one. NULL: no room. */
+Owner *owner_adopt(Engine *engine, const Owner *was, Pidref *ref);
+
 /* Is the caller the owner or of its family? Cannot tell is a stranger: refusing is the safe side.
  */
 bool owner_is_family(Engine *engine, const Caller *caller, const Claim *claim);

@@ -1,3 +1,4 @@
+#include "base/crash-point.h"
 #include "engine/engine.h"
 #include "engine/guard.h"
 #include "engine/life.h"
@@ -50,14 +51,17 @@ static int remove_name(Engine *engine, const Caller *caller, Node *dir, const ch
     Node *node = find_node(engine, dir, name, claim, is_dir, &st);
     if (node)
         node_before_removal(&engine->store, node, dir, name, is_unseen(node));
+    CRASH_POINT("removal-prepared");
     r = remove_from_source(engine, caller, dir, name, is_dir, node);
     if (r < 0)
         return r;
+    CRASH_POINT("removed");
     if (node)
         node_after_removal(&engine->store, node, dir, name, is_dir || st.st_nlink <= 1);
     if (claim) {
         if (engine->store.in_place)
             absent_note(&engine->absent, node_id(&engine->store, dir), name);
+        CRASH_POINT("removed-forgotten");
         notice_claim(engine, NOTICE_RELEASED, claim);
         life_end(engine, claim);
         engine->stats.released++;

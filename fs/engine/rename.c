@@ -1,3 +1,4 @@
+#include "base/crash-point.h"
 #include "engine/entry.h"
 #include "engine/guard.h"
 #include "engine/life.h"
@@ -214,7 +215,9 @@ static void apply(Rename *rn)
     if (rn->flags & RENAME_EXCHANGE) {
         Node *other = rn->to.node;
         move_node(rn, moved, &rn->from, &rn->to);
+        CRASH_POINT("exchange-half");
         move_node(rn, other, &rn->to, &rn->from);
+        CRASH_POINT("exchange-moved");
         settle_exchange(rn, other, moved);
         return;
     }
@@ -223,9 +226,12 @@ static void apply(Rename *rn)
         bool last = S_ISDIR(rn->to.st.st_mode) || rn->to.st.st_nlink <= 1;
         node_after_removal(store, replaced, rn->to.dir, rn->to.name, last);
     }
+    CRASH_POINT("rename-replaced");
     move_node(rn, moved, &rn->from, &rn->to);
+    CRASH_POINT("rename-moved");
     moved->belief = NODE_BELIEVED;
     settle_claims(rn, moved);
+    CRASH_POINT("rename-settled");
 }
 
 /* The nodes of both ends are needed after the rename, also when the kernel has forgotten them. */
@@ -280,6 +286,7 @@ static int run(Rename *rn)
         return r;
     absent_clear(&rn->engine->absent, node_id(&rn->engine->store, rn->to.dir), rn->to.name);
     absent_clear(&rn->engine->absent, node_id(&rn->engine->store, rn->from.dir), rn->from.name);
+    CRASH_POINT("rename-prepared");
     r = carry_out(rn);
     if (r != 0 && rn->reserved)
         make_claim_cancel(rn->engine, rn->reserved, &rn->who);

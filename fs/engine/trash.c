@@ -1,6 +1,7 @@
 #include "engine/trash.h"
 
 #include "base/clock.h"
+#include "base/crash-point.h"
 #include "base/fd.h"
 #include "base/tree.h"
 #include "engine/life.h"
@@ -27,8 +28,8 @@ typedef struct {
 } Kept;
 
 struct Trash {
-    GQueue kept; /* of Kept, soonest first */
-    Node *dir;   /* .lockfs/healed, pinned; NULL until needed */
+    GQueue kept;  /* of Kept, soonest first */
+    uint32_t dir; /* .lockfs/healed, pinned; 0 until needed */
 };
 
 Trash *trash_new(void)
@@ -36,6 +37,11 @@ Trash *trash_new(void)
     Trash *trash = g_new0(Trash, 1);
     g_queue_init(&trash->kept);
     return trash;
+}
+
+static Node *healed_dir(const Engine *engine)
+{
+    return node_at(&engine->store, engine->trash->dir);
 }
 
 static void kept_free(Engine *engine, Kept *kept)
@@ -78,7 +84,7 @@ static int trash_dir(Engine *engine, bool make)
         return r;
     }
     node_pin(healed);
-    engine->trash->dir = healed;
+    engine->trash->dir = node_index(&engine->store, healed);
     return 0;
 }
 
@@ -112,7 +118,7 @@ int trash_take(Engine *engine, Node *dir, const char *name, Node *node, uint64_t
     Node *to = NULL;
     int r = trash_dir(engine, true);
     if (r == 0) {
-        to = engine->trash->dir;
+        to = healed_dir(engine);
         r = rename_to(engine, dir, name, to, new_name);
     }
     if (r < 0) {
@@ -122,6 +128,7 @@ int trash_take(Engine *engine, Node *dir, const char *name, Node *node, uint64_t
     }
     if (r < 0)
         return r;
+    CRASH_POINT("healed-moved");
     life_carry(engine, node->claims_below, dir, to);
     node_move(&engine->store, node, to, new_name);
     node_sever(&engine->store, node);
@@ -153,7 +160,7 @@ void trash_adopt(Engine *engine)
 {
     if (trash_dir(engine, false) < 0)
         return;
-    int fd = reach_dir(&engine->store, engine->trash->dir);
+    int fd = reach_dir(&engine->store, healed_dir(engine));
     int copy = fd < 0 ? -1 : openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *stream = copy < 0 ? NULL : fdopendir(copy);
     if (!stream) {
@@ -164,7 +171,7 @@ void trash_adopt(Engine *engine)
     while ((entry = readdir(stream))) {
         int64_t seconds = healed_at(entry->d_name);
         if (seconds >= 0)
-            keep(engine, engine->trash->dir, entry->d_name, token_in(entry->d_name),
+            keep(engine, healed_dir(engine), entry->d_name, token_in(entry->d_name),
                  seconds * CLOCK_NS_PER_S + engine->options.retain_ns);
     }
     closedir(stream);
@@ -250,10 +257,10 @@ void trash_free(Engine *engine)
         kept_free(engine, kept);
     if (trash->dir) {
         Caller self = creds_daemon(engine->store.creds);
-        Node *top = node_parent(&engine->store, trash->dir);
+        Node *top = node_parent(&engine->store, healed_dir(engine));
         if (source_remove(&engine->store, &self, top, HEALED_DIR, true) == 0)
             source_remove(&engine->store, &self, node_root(&engine->store), RESERVED_DIR, true);
-        node_unpin(&engine->store, trash->dir);
+        node_unpin(&engine->store, healed_dir(engine));
     }
     g_free(trash);
     engine->trash = NULL;

@@ -1,5 +1,6 @@
 #include "engine/vacate.h"
 
+#include "base/crash-point.h"
 #include "engine/heals.h"
 #include "engine/life.h"
 #include "engine/trash.h"
@@ -17,6 +18,7 @@ static int remove_entry(Engine *engine, Node *dir, const char *name, Node *node,
     bool is_dir = S_ISDIR(st->st_mode);
     node_before_removal(&engine->store, node, dir, name, false);
     int r = source_remove(&engine->store, &self, dir, name, is_dir);
+    CRASH_POINT("vacated");
     if (r == 0)
         node_after_removal(&engine->store, node, dir, name, is_dir || st->st_nlink <= 1);
     return r;
@@ -58,6 +60,7 @@ int vacate_claim(Engine *engine, Claim *claim)
             g_strerror(-r));
         return r;
     }
+    CRASH_POINT("vacated-unmarked");
     heals_note(engine, claim, kept);
     claim_table_set_state(&engine->claims, claim, CLAIM_GHOST);
     return 0;

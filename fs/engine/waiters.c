@@ -174,7 +174,7 @@ int64_t waiters_tell_at(const Engine *engine)
 static const Claim *claim_of(Engine *engine, uint64_t token)
 {
     for (uint32_t i = 1; i <= engine->claims.claims.used; i++) {
-        const Claim *claim = slot_find(&engine->claims.claims, i);
+        const Claim *claim = slot_look(&engine->claims.claims, i);
         if (claim && claim->token == token)
             return claim;
     }

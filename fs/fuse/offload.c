@@ -1,12 +1,5 @@
+#include "base/crash-point.h"
 #include "fuse/request.h"
-
-void offload(fuse_req_t req, const OffloadJob *job)
-{
-    OffloadJob *copy = g_memdup2(job, sizeof *job);
-    copy->req = req;
-    if (!g_thread_pool_push(request_server(req)->pool, copy, NULL))
-        log_warning("cannot start another thread for slow requests: they wait for one another");
-}
 
 /* The caller waits for our answer, so its groups can be asked for. */
 static void run_as_caller(OffloadJob *job)
@@ -19,12 +12,40 @@ static void run_as_caller(OffloadJob *job)
     creds_as_daemon(&creds);
 }
 
-void offload_run(gpointer data, gpointer user)
+static void run(OffloadJob *job)
 {
-    OffloadJob *job = data;
     if (job->changes)
         run_as_caller(job);
     else
         job->run(job);
+}
+
+void offload(fuse_req_t req, const OffloadJob *job)
+{
+    FuseServer *server = request_server(req);
+    OffloadJob *own = g_memdup2(job, sizeof *job);
+    own->req = req;
+    int copy = server->inline_jobs ? -1 : request_store_copy(server->requests);
+    if (copy < 0) {
+        creds_as_daemon(&server->engine->serving_creds); /* as the job will leave this thread */
+        run(own);
+        g_free(own);
+        return;
+    }
+    own->copy = (unsigned)copy;
+    CRASH_POINT("offloaded");
+    if (!g_thread_pool_push(server->pool, own, NULL))
+        log_warning("cannot start another thread for slow requests: they wait for one another");
+}
+
+void offload_run(gpointer data, gpointer user)
+{
+    OffloadJob *job = data;
+    FuseServer *server = user;
+    unsigned copy = job->copy;
+    CRASH_POINT("offload-running");
+    run(job);
+    CRASH_POINT("offload-answered");
+    request_store_drop(server->requests, copy);
     g_free(job);
 }

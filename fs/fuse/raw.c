@@ -24,7 +24,7 @@ static ssize_t raw_reply(const RawRequest *raw, int error, const void *body, siz
     struct fuse_out_header head = {
         .len = (uint32_t)(sizeof head + size), .error = error, .unique = raw->unique};
     struct iovec iov[] = {{&head, sizeof head}, {(void *)body, size}};
-    return writev(raw->server->fd, iov, size ? 2 : 1) < 0 ? -errno : 0;
+    return fuse_server_send(raw->server, iov, size ? 2 : 1) < 0 ? -errno : 0;
 }
 
 static void set_timeout(double timeout, uint64_t *seconds, uint32_t *nsec)

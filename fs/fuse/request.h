@@ -5,6 +5,7 @@
 #define FUSE_USE_VERSION 312
 
 #include "control/control.h"
+#include "fuse/request-store.h"
 #include "fuse/server.h"
 
 #include <fuse_lowlevel.h>
@@ -15,16 +16,17 @@ struct FuseServer {
     FuseServerOptions options;
     struct fuse_session *session;
     int fd;
-    char *buffer;
+    RequestStore *requests;
+    char *buffer; /* the request being served; in the state file */
     size_t buffer_size;
-    char *io; /* for replies with data, of the serving thread */
+    bool inline_jobs; /* nothing goes to the pool: the answer is wanted before the next step */
+    bool swallow;     /* answers are not for the kernel, which has them already */
+    char *io;         /* for replies with data, of the serving thread */
     GThreadPool *pool;
     uint32_t kernel_flags; /* what INIT offered */
     bool initializing;     /* the request being served is INIT */
     gint ending;           /* atomic */
 };
-
-#define REQUEST_IO_SIZE (1024 * 1024)
 
 static inline FuseServer *request_server(fuse_req_t req)
 {
@@ -67,6 +69,12 @@ void reply_offset(fuse_req_t req, off_t offset);
 void reply_poll(fuse_req_t req, unsigned revents);
 void reply_none(fuse_req_t req);
 
+/* Keeps the answer if it is that of the request being served, and sends it. */
+ssize_t fuse_server_send(FuseServer *server, struct iovec *iov, int count);
+
+/* Serves what is in the buffer. again: see engine_request_begin(). */
+void fuse_server_serve(FuseServer *server, size_t size, bool again);
+
 struct fuse_entry_param reply_param(const Entry *entry);
 
 /* --- the pool --- */
@@ -84,6 +92,7 @@ struct OffloadJob {
     struct fuse_file_info fi; /* of an open to be answered */
     bool changes;             /* the content, so it is done as the caller */
     Caller caller;            /* then */
+    unsigned copy;            /* of the request, in the state file */
 };
 
 /* Copies the job. */

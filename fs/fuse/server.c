@@ -1,4 +1,6 @@
+#include "base/crash-point.h"
 #include "fuse/request.h"
+#include "store/act.h"
 
 #include "base/clock.h"
 
@@ -8,14 +10,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* The largest request: a write of as much as libfuse lets the kernel send, and its headers. */
-#define BUFFER_SIZE (REQUEST_IO_SIZE + 64 * 1024)
-
 /* Answers up to this size are put together before they are written. */
 #define SMALL_REPLY 256
-
-/* A request's beginning lies in one page. */
-#define PAGE 4096
 
 /* Threads for calls that wait for a disk. */
 #define POOL_THREADS 8
@@ -67,16 +63,47 @@ static ssize_t write_small(int fd, const struct iovec *iov, int count, size_t to
     return syscall(SYS_write, fd, reply, total);
 }
 
-static ssize_t io_writev(int fd, struct iovec *iov, int count, void *userdata)
+/* An answer that only repeats what the source says need not be kept: the request can be run again.
+ */
+static bool needs_keeping(const struct fuse_in_header *in)
 {
-    FuseServer *server = userdata;
-    if (server->initializing)
-        amend_init_reply(server, iov, count);
+    return in->opcode != FUSE_READ && in->opcode != FUSE_READDIR;
+}
+
+static void keep_answer(FuseServer *server, const struct iovec *iov, int count)
+{
+    const struct fuse_in_header *in = (const void *)server->buffer;
+    const struct fuse_out_header *out = iov[0].iov_base;
+    if (!engine_in_request(server->engine) || out->unique != in->unique)
+        return; /* of the pool, or no answer */
+    CRASH_POINT("answering");
+    if (needs_keeping(in))
+        journal_answer(&server->engine->journal, iov, count);
+    else
+        journal_pass(&server->engine->journal);
+}
+
+ssize_t fuse_server_send(FuseServer *server, struct iovec *iov, int count)
+{
     size_t total = 0;
     for (int i = 0; i < count; i++)
         total += iov[i].iov_len;
-    return total <= SMALL_REPLY ? write_small(fd, iov, count, total)
-                                : syscall(SYS_writev, fd, iov, count);
+    if (server->swallow)
+        return (ssize_t)total;
+    if (server->initializing)
+        amend_init_reply(server, iov, count);
+    keep_answer(server, iov, count);
+    ssize_t n = total <= SMALL_REPLY ? write_small(server->fd, iov, count, total)
+                                     : syscall(SYS_writev, server->fd, iov, count);
+    CRASH_POINT("answered");
+    if (server->initializing && n >= 0)
+        server->requests->init_answered = 1;
+    return n;
+}
+
+static ssize_t io_writev(int fd, struct iovec *iov, int count, void *userdata)
+{
+    return fuse_server_send(userdata, iov, count);
 }
 
 static ssize_t io_read(int fd, void *buf, size_t size, void *userdata)
@@ -90,6 +117,8 @@ static void note_init(FuseServer *server, const char *request, size_t size)
     size_t body = size - sizeof(struct fuse_in_header);
     memcpy(&in, request + sizeof(struct fuse_in_header), MIN(body, sizeof in));
     server->kernel_flags = in.flags;
+    if (!server->swallow)
+        request_store_note_init(server->requests, request, size);
 }
 
 static void serve_request(FuseServer *server, size_t size)
@@ -121,12 +150,27 @@ static void serve(FuseServer *server, size_t size)
     stats_request(&server->engine->requests, head.opcode, clock_boot_ns() - begin);
 }
 
+void fuse_server_serve(FuseServer *server, size_t size, bool again)
+{
+    struct fuse_in_header *head = (void *)server->buffer;
+    Engine *engine = server->engine;
+    CRASH_POINT("request-read");
+    engine_request_begin(engine, head->unique, again);
+    serve(server, size);
+    act_forsake(&engine->store);
+    if (journal_is_open(&engine->journal)) /* no answer, or one that comes from the pool */
+        journal_answer(&engine->journal, NULL, 0);
+    CRASH_POINT("request-done");
+    request_store_clear_buffer(server->requests);
+    engine_request_end(engine);
+}
+
 int fuse_server_run(FuseServer *server)
 {
     while (!g_atomic_int_get(&server->ending)) {
         ssize_t n = syscall(SYS_read, server->fd, server->buffer, server->buffer_size);
         if (n >= (ssize_t)sizeof(struct fuse_in_header)) {
-            serve(server, (size_t)n);
+            fuse_server_serve(server, (size_t)n, false);
             continue;
         }
         if (n >= 0)
@@ -199,12 +243,15 @@ int fuse_server_new(Engine *engine, int fd, const FuseServerOptions *options, Fu
     name_requests(&engine->requests);
     server->options = *options;
     server->fd = fd;
-    server->buffer_size = BUFFER_SIZE;
-    server->buffer = g_aligned_alloc0(1, BUFFER_SIZE, PAGE);
     server->io = g_malloc(REQUEST_IO_SIZE);
-    server->pool = g_thread_pool_new(offload_run, NULL, POOL_THREADS, FALSE, NULL);
+    server->pool = g_thread_pool_new(offload_run, server, POOL_THREADS, FALSE, NULL);
     server->session = session_new(server);
-    if (!server->session || fuse_session_custom_io(server->session, &io, fd) != 0) {
+    int r = request_store_new(engine->file, &server->requests);
+    if (r == 0) {
+        server->buffer = server->requests->buffer;
+        server->buffer_size = REQUEST_BUFFER_SIZE;
+    }
+    if (r < 0 || !server->session || fuse_session_custom_io(server->session, &io, fd) != 0) {
         fuse_server_free(server);
         return -ENOMEM;
     }
@@ -218,7 +265,7 @@ void fuse_server_free(FuseServer *server)
     control_free(server->control);
     if (server->session)
         fuse_session_destroy(server->session);
-    g_aligned_free(server->buffer);
+    request_store_free(server->requests);
     g_free(server->io);
     g_free(server);
 }

@@ -25,6 +25,18 @@ typedef struct {
 int fuse_server_new(Engine *engine, int fd, const FuseServerOptions *options, FuseServer **out);
 void fuse_server_free(FuseServer *server);
 
+/* What a takeover did, for the log. */
+typedef struct {
+    bool resent;    /* the kernel was asked for what the dead process had not answered */
+    unsigned again; /* requests run again from their copies */
+    bool answered;  /* an answer that was ready was sent */
+    bool given_up;  /* a request that was served at too many deaths was answered with EIO */
+} FuseTakeover;
+
+/* Goes on where a process that died left off, on tables that engine_recover() has put right:
+ * nothing that the kernel waits for is lost, and nothing is done twice. Before engine_start(). */
+void fuse_server_take_over(FuseServer *server, JournalPhase phase, FuseTakeover *result);
+
 /* Serves until the filesystem is unmounted (0), fuse_server_end() (0), or an error (negative
  * errno). */
 int fuse_server_run(FuseServer *server);

@@ -1,6 +1,6 @@
 #include "store/handle.h"
 
-#include "base/fd.h"
+#include "base/crash-point.h"
 
 Handle *handle_new(Store *store, Node *node, int fd, uint64_t *fh)
 {
@@ -13,6 +13,7 @@ Handle *handle_new(Store *store, Node *node, int fd, uint64_t *fh)
     handle->node_next = node->handles;
     node->handles = index;
     node_pin(node);
+    CRASH_POINT("handle-linked");
     slot_publish(&store->handles, index);
     *fh = slot_id(&store->handles, index);
     return handle;
@@ -26,11 +27,12 @@ void handle_free(Store *store, Handle *handle)
     while (*link != index)
         link = &handle_at(store, *link)->node_next;
     *link = handle->node_next;
+    CRASH_POINT("handle-unlinked");
     /* The only way left to a file that has lost its name: it stays with the node. */
     if (!node->handles && !node->parent && node->fd < 0 && node->lookups > 1)
         node->fd = handle->fd;
     else
-        fd_close(handle->fd);
+        journal_close(store->journal, handle->fd);
     slot_release(&store->handles, index);
     node_unpin(store, node);
 }

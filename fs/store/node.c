@@ -1,5 +1,6 @@
 #include "store/node.h"
 
+#include "base/crash-point.h"
 #include "base/fd.h"
 #include "store/reach.h"
 
@@ -58,6 +59,7 @@ static Node *node_new(Store *store, uint32_t mode)
     node->mode = mode;
     node->fd = -1;
     slot_publish(&store->nodes, index);
+    CRASH_POINT("node-made");
     return node;
 }
 
@@ -67,6 +69,7 @@ static void node_free(Store *store, Node *node)
     unindex(store, node);
     reach_drop_fd(store, node);
     lose_name(store, node);
+    CRASH_POINT("node-to-free");
     slot_release(&store->nodes, node_index(store, node));
 }
 
@@ -95,7 +98,9 @@ bool node_move(Store *store, Node *node, Node *dir, const char *name)
     if (!ref)
         return false;
     node_pin(dir);
+    CRASH_POINT("node-to-move");
     lose_name(store, node);
+    CRASH_POINT("node-nameless");
     node->parent = node_index(store, dir);
     node->name = ref;
     if (node->in_lru && !node_is_dir(node))

@@ -68,7 +68,7 @@ bool store_shrink(Store *store)
 void reach_drop_fd(Store *store, Node *node)
 {
     lru_unlink(store, node);
-    node->fd = fd_close(node->fd);
+    node->fd = journal_close(store->journal, node->fd);
 }
 
 void reach_fix_fd(Store *store, Node *node)

@@ -1,6 +1,7 @@
 #include "store/source.h"
 
 #include "base/fd.h"
+#include "store/act.h"
 
 #include <fcntl.h>
 #include <stdio.h>

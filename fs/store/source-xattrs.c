@@ -1,6 +1,7 @@
 #include "store/source.h"
 
 #include "base/fd.h"
+#include "store/act.h"
 
 #include <glib.h>
 #include <limits.h>
@@ -139,15 +140,28 @@ ssize_t source_listxattr(Store *store, const Caller *caller, Node *node, char *l
     return (ssize_t)kept;
 }
 
+/* As the daemon: only whether there is one. */
+static bool xattr_exists(Store *store, Node *node, const char *name)
+{
+    Caller self = creds_daemon(store->creds);
+    return source_getxattr(store, &self, node, name, NULL, 0) >= 0;
+}
+
 int source_setxattr(Store *store, const Caller *caller, Node *node, const char *name,
                     const void *value, size_t size, int flags)
 {
+    int r;
+    if (act_begin_xattr(store, node, name, xattr_exists(store, node, name), &r, &flags))
+        return r;
     XattrArgs args = {.name = name, .new_value = value, .size = size, .flags = flags};
-    return (int)with_xattr_path(store, caller, node, call_set, &args);
+    return act_done(store, (int)with_xattr_path(store, caller, node, call_set, &args));
 }
 
 int source_removexattr(Store *store, const Caller *caller, Node *node, const char *name)
 {
+    int r;
+    if (act_begin_xattr(store, node, name, xattr_exists(store, node, name), &r, NULL))
+        return r;
     XattrArgs args = {.name = name};
-    return (int)with_xattr_path(store, caller, node, call_remove, &args);
+    return act_done(store, (int)with_xattr_path(store, caller, node, call_remove, &args));
 }

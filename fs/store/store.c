@@ -1,7 +1,7 @@
 #include "store/store.h"
 
 #include "base/fd.h"
-#include "store/node.h"
+#include "store/handle.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -58,7 +58,51 @@ int store_init(Store *store, int root_fd, bool in_place, Names *names, int file,
     if (r == 0)
         r = slot_array_init(&store->handles, file, offset + (1ULL << 40), sizeof(Handle),
                             max_nodes);
-    return r < 0 ? r : make_root(store);
+    if (r < 0)
+        return r;
+    return slot_is_used(&store->nodes, 1) ? 0 : make_root(store);
+}
+
+static void recover_node(Store *store, uint32_t index)
+{
+    Node *node = node_at(store, index);
+    node->pins = 0;
+    node->lru_next = node->lru_prev = 0;
+    if (node->in_lru) { /* a cached descriptor, which is swept with all that nobody names */
+        node->in_lru = false;
+        node->fd = -1;
+    }
+    if (node->indexed)
+        index_add(&store->by_ino, index_hash_pair(node->dev, node->ino), index);
+    store->severed += node->severed;
+}
+
+void store_recover(Store *store)
+{
+    store->severed = 0;
+    index_done(&store->by_ino);
+    index_init(&store->by_ino, node_ino_link, store);
+    for (uint32_t i = 1; i <= store->nodes.used; i++)
+        if (slot_is_used(&store->nodes, i))
+            recover_node(store, i);
+    for (uint32_t i = 1; i <= store->nodes.used; i++)
+        if (slot_is_used(&store->nodes, i) && node_at(store, i)->parent)
+            node_pin(node_parent(store, node_at(store, i)));
+    for (uint32_t i = 1; i <= store->handles.used; i++)
+        if (slot_is_used(&store->handles, i))
+            node_pin(node_at(store, handle_at(store, i)->node));
+    node_root(store)->fd = store->root_fd;
+}
+
+void store_settle_all(Store *store)
+{
+    for (uint32_t i = 2; i <= store->nodes.used; i++) {
+        Node *node = slot_find(&store->nodes, i);
+        if (!node)
+            continue;
+        node_pin(node); /* so that it goes with all that only it holds */
+        node_unpin(store, node);
+    }
 }
 
 /* The kernel hands out the lowest number that is free. */
@@ -75,7 +119,7 @@ bool store_has_room(Store *store)
     return false;
 }
 
-void store_done(Store *store)
+void store_close_all(Store *store)
 {
     for (uint32_t i = 1; i <= store->handles.used; i++) {
         Handle *handle = slot_find(&store->handles, i);
@@ -87,6 +131,10 @@ void store_done(Store *store)
         if (node)
             fd_close(node->fd);
     }
+}
+
+void store_done(Store *store)
+{
     slot_array_done(&store->nodes);
     slot_array_done(&store->handles);
     index_done(&store->by_ino);

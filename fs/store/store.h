@@ -19,6 +19,7 @@
 #define LOCKFS_STORE_STORE_H
 
 #include "base/index.h"
+#include "base/journal.h"
 #include "base/names.h"
 #include "store/caller.h"
 
@@ -64,10 +65,21 @@ typedef struct {
     int32_t fd;
 } Handle;
 
+/* What was last seen of a name, good for the operation at hand. */
+typedef struct {
+    uint64_t stamp; /* the journal's */
+    uint32_t dir;
+    char name[64];
+    struct stat st;
+} StoreSeen;
+
 typedef struct {
     int root_fd;
     bool in_place;
-    Creds *creds; /* of the thread that holds the lock */
+    Journal *journal; /* borrowed; NULL: none */
+    StoreSeen seen;
+    bool replaying; /* the act in force was executed by a process that died: see act.h */
+    Creds *creds;   /* of the thread that holds the lock */
     Names *names;
     SlotArray nodes;
     SlotArray handles;
@@ -87,6 +99,16 @@ typedef struct {
 int store_init(Store *store, int root_fd, bool in_place, Names *names, int file, uint64_t offset,
                uint32_t max_nodes, unsigned long fd_limit);
 void store_done(Store *store);
+
+/* Closes what nodes and handles hold. */
+void store_close_all(Store *store);
+
+/* Counts and indexes anew what a table that was taken up holds. Pins of claims are the engine's to
+ * add. */
+void store_recover(Store *store);
+
+/* Frees the nodes that nobody refers to. */
+void store_settle_all(Store *store);
 
 /* Runs `call`, and once more after giving back cached descriptors when there were none left. */
 #define WITH_DESCRIPTORS(store, result, call)                                                      \

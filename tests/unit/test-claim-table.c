@@ -416,7 +416,7 @@ static void test_check_finds_damage(void)
     damage(&w, "held", &w.table.held, sizeof w.table.held);
     damage(&w, "state", &a->state, sizeof a->state);
     uint64_t token = a->token;
-    a->token = w.table.last_token + 1;
+    a->token = *w.table.last_token + 1;
     g_autofree char *problem = NULL;
     g_assert_false(claim_table_check(&w.table, &problem));
     a->token = token;

@@ -52,6 +52,7 @@ static unsigned open_descriptors(void)
 
 static void world_close(World *w, gconstpointer in_place)
 {
+    store_close_all(&w->store);
     store_done(&w->store);
     names_done(&w->names);
     close(w->file);

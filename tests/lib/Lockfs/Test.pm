@@ -44,7 +44,12 @@ sub _own_mount_namespace {
     Lockfs::Sys::run_quiet('umount', '-l', $place);
 }
 
-sub _dir { return $dir //= Lockfs::Sys::temp_dir() }
+# The state of mounts goes there as well, where no other test finds it.
+sub _dir {
+    $dir //= Lockfs::Sys::temp_dir();
+    $ENV{LOCKFS_STATE_DIR} //= "$dir/state";
+    return $dir;
+}
 
 # ---- what a test needs ----
 

@@ -1,0 +1,318 @@
+#include "daemon/keeper.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* How often the worker's progress is looked at. */
+#define TICK_NS CLOCK_NS_PER_S
+
+/* Waiting for the last threads of a dead worker, and for anything where the kernel lacks a call. */
+#define MOMENT_NS (CLOCK_NS_PER_MS / 2)
+#define FALLBACK_NS (20 * CLOCK_NS_PER_MS)
+
+/* A worker that dies this early may do so for ever: the next one waits a little. */
+#define QUICK_NS (20 * CLOCK_NS_PER_MS)
+#define QUICK_FREE 100
+#define QUICK_WAIT_MS 200
+
+/* What a signal handler can reach: a process has its signals once. */
+static struct {
+    KeeperShared *shared;
+    volatile sig_atomic_t end, replace;
+} received;
+
+typedef struct {
+    Keeper *keeper;
+    KeeperShared *shared;
+    pid_t pid;
+    int status; /* of waitpid */
+    int64_t started_ns;
+    unsigned quick; /* deaths in a row */
+    bool told_to_end;
+    bool hung;
+    bool replacing;
+    uint64_t seen;
+    unsigned stuck_ticks;
+    KeeperStart start;
+} Run;
+
+GArray *keeper_descriptors(void)
+{
+    GArray *fds = g_array_new(FALSE, FALSE, sizeof(int));
+    DIR *dir = opendir("/proc/self/fd");
+    const struct dirent *entry;
+    while (dir && (entry = readdir(dir))) {
+        int fd = atoi(entry->d_name);
+        if (entry->d_name[0] != '.' && fd != dirfd(dir))
+            g_array_append_val(fds, fd);
+    }
+    if (dir)
+        closedir(dir);
+    return fds;
+}
+
+static bool contains(const GArray *fds, int fd)
+{
+    for (guint i = 0; i < fds->len; i++)
+        if (g_array_index(fds, int, i) == fd)
+            return true;
+    return false;
+}
+
+static GArray *leftovers(const Keeper *keeper)
+{
+    GArray *left = keeper_descriptors();
+    for (guint i = left->len; i-- > 0;)
+        if (contains(keeper->own, g_array_index(left, int, i)))
+            g_array_remove_index_fast(left, i);
+    return left;
+}
+
+/* --- signals --- */
+
+static void note_signal(int number)
+{
+    if (number == SIGUSR1)
+        received.replace = 1;
+    else if (number != SIGCHLD)
+        received.end = 1;
+    __atomic_add_fetch(&received.shared->signals, 1, __ATOMIC_RELEASE);
+}
+
+static const int handled[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+
+static void handle_signals(KeeperShared *shared, bool in_keeper)
+{
+    struct sigaction action = {.sa_flags = SA_NOCLDSTOP};
+    action.sa_handler = in_keeper ? note_signal : SIG_DFL;
+    received.shared = shared;
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < G_N_ELEMENTS(handled); i++) {
+        sigaction(handled[i], &action, NULL);
+        sigaddset(&set, handled[i]);
+    }
+    if (in_keeper)
+        sigprocmask(SIG_UNBLOCK, &set, NULL); /* a worker holds them until it can deal with them */
+}
+
+/* --- the worker's life --- */
+
+/* The worker stays in the keeper's session: the scheduler groups processes by session, and with one
+ * of its own each request would cost a tenth more. */
+static bool start_worker(Run *run)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    run->shared->worker = 1;
+    run->start.leftovers = leftovers(run->keeper);
+    long pid = syscall(SYS_clone, CLONE_FILES | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD,
+                       NULL, NULL, &run->shared->worker, NULL);
+    if (pid == 0) {
+        handle_signals(run->shared, false);
+        sigdelset(&before, SIGCHLD);
+        for (size_t i = 1; i < G_N_ELEMENTS(handled); i++)
+            sigaddset(&before, handled[i]);
+        sigprocmask(SIG_SETMASK, &before, NULL);
+        _exit(run->keeper->run(run->keeper->ctx, &run->start));
+    }
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    g_array_free(run->start.leftovers, TRUE);
+    run->pid = pid < 0 ? 0 : (pid_t)pid;
+    run->started_ns = clock_boot_ns();
+    run->told_to_end = run->hung = false;
+    run->stuck_ticks = 0;
+    run->start.number++;
+    return pid > 0;
+}
+
+static void wait_a_while(const KeeperShared *shared, uint32_t worker, uint32_t signals)
+{
+    struct futex_waitv words[] = {
+        {.val = worker, .uaddr = (uintptr_t)&shared->worker, .flags = FUTEX_32},
+        {.val = signals, .uaddr = (uintptr_t)&shared->signals, .flags = FUTEX_32},
+    };
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += TICK_NS / CLOCK_NS_PER_S;
+    if (syscall(SYS_futex_waitv, words, 2, 0, &until, CLOCK_MONOTONIC) < 0 && errno == ENOSYS)
+        nanosleep(&(struct timespec){.tv_nsec = FALLBACK_NS}, NULL);
+}
+
+static char state_of(pid_t pid, const char *task)
+{
+    char path[300], text[512];
+    snprintf(path, sizeof path, "/proc/%d/task/%s/stat", pid, task);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (fd >= 0)
+        close(fd);
+    if (n <= 0)
+        return 'X';
+    text[n] = '\0';
+    const char *end = strrchr(text, ')');
+    return end && end[1] == ' ' ? end[2] : 'X';
+}
+
+/* Its threads have been killed; can one of them still run code of ours? One that sleeps where no
+ * signal reaches it cannot. */
+static bool can_still_run(pid_t pid)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/%d/task", pid);
+    DIR *dir = opendir(path);
+    bool running = false;
+    const struct dirent *entry;
+    while (dir && !running && (entry = readdir(dir))) {
+        if (entry->d_name[0] == '.')
+            continue;
+        char state = state_of(pid, entry->d_name);
+        running = state != 'D' && state != 'Z' && state != 'X';
+    }
+    if (dir)
+        closedir(dir);
+    return running;
+}
+
+/* true: the worker is over, with run->status set. */
+static bool is_over(Run *run)
+{
+    pid_t r = waitpid(run->pid, &run->status, WNOHANG);
+    if (r == run->pid || (r < 0 && errno == ECHILD))
+        return true;
+    if (__atomic_load_n(&run->shared->worker, __ATOMIC_ACQUIRE) != 0)
+        return false;
+    while (can_still_run(run->pid))
+        nanosleep(&(struct timespec){.tv_nsec = MOMENT_NS}, NULL);
+    run->status = SIGKILL; /* what it died of is told only when all of it is gone */
+    waitpid(run->pid, &run->status, WNOHANG);
+    return true;
+}
+
+static void look_at_progress(Run *run)
+{
+    const Keeper *keeper = run->keeper;
+    bool stuck = keeper->is_stuck(keeper->ctx, &run->seen);
+    run->stuck_ticks = stuck ? run->stuck_ticks + 1 : 0;
+    char task[16];
+    snprintf(task, sizeof task, "%d", run->pid);
+    /* One that waits for a disk is not helped by being killed. */
+    if (run->stuck_ticks < keeper->hang_limit || state_of(run->pid, task) == 'D')
+        return;
+    run->hung = true;
+    run->stuck_ticks = 0;
+    kill(run->pid, SIGKILL);
+}
+
+static void wait_for_end(Run *run)
+{
+    int64_t last_look = clock_boot_ns();
+    for (;;) {
+        uint32_t signals = __atomic_load_n(&run->shared->signals, __ATOMIC_ACQUIRE);
+        uint32_t worker = __atomic_load_n(&run->shared->worker, __ATOMIC_ACQUIRE);
+        if (is_over(run))
+            return;
+        if (received.end && !run->told_to_end) {
+            run->told_to_end = true;
+            kill(run->pid, SIGTERM);
+        }
+        if (received.replace && !run->replacing) {
+            received.replace = 0;
+            run->replacing = run->keeper->may_replace(run->keeper->ctx);
+            if (run->replacing)
+                kill(run->pid, SIGKILL);
+        }
+        wait_a_while(run->shared, worker, signals);
+        if (clock_boot_ns() - last_look >= TICK_NS) {
+            last_look = clock_boot_ns();
+            look_at_progress(run);
+        }
+    }
+}
+
+static void describe_end(Run *run)
+{
+    KeeperStart *start = &run->start;
+    start->died_ns = clock_boot_ns();
+    if (run->hung)
+        snprintf(start->cause, sizeof start->cause, "the last did not answer for %u s",
+                 run->keeper->hang_limit);
+    else
+        snprintf(start->cause, sizeof start->cause, "the last died of signal %d",
+                 WTERMSIG(run->status));
+}
+
+static void slow_down(Run *run)
+{
+    bool quick = clock_boot_ns() - run->started_ns < QUICK_NS;
+    run->quick = quick ? run->quick + 1 : 0;
+    if (run->quick > QUICK_FREE)
+        nanosleep(&(struct timespec){.tv_nsec = QUICK_WAIT_MS * CLOCK_NS_PER_MS}, NULL);
+}
+
+/* Nothing is logged here once the worker runs: a connection to the log is a descriptor, and its
+ * number is known to one process only. */
+
+/* Those that could not be waited for when they died. */
+static void reap_old(void)
+{
+    while (waitpid(-1, NULL, WNOHANG) > 0)
+        ;
+}
+
+static int run_workers(Run *run)
+{
+    for (;;) {
+        if (!start_worker(run)) {
+            log_error("cannot start a worker: %s", strerror(errno));
+            if (run->start.number == 0)
+                return 1;
+            nanosleep(&(struct timespec){.tv_nsec = QUICK_WAIT_MS * CLOCK_NS_PER_MS}, NULL);
+            continue;
+        }
+        wait_for_end(run);
+        if (WIFEXITED(run->status))
+            return WEXITSTATUS(run->status);
+        if (run->replacing)
+            run->keeper->replace(run->keeper->ctx);
+        run->replacing = false; /* it could not be started: another worker then */
+        describe_end(run);
+        slow_down(run);
+        reap_old();
+    }
+}
+
+int keeper_run(Keeper *keeper)
+{
+    KeeperShared *shared =
+        mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED) {
+        log_error("cannot start a worker: %s", strerror(errno));
+        return 1;
+    }
+    Run run = {.keeper = keeper, .shared = shared, .start = {.keeper = getpid()}};
+    if (keeper->resumed) {
+        run.start.number = 1;
+        run.start.died_ns = clock_boot_ns();
+        g_strlcpy(run.start.cause, keeper->resumed, sizeof run.start.cause);
+    }
+    handle_signals(shared, true);
+    int status = run_workers(&run);
+    munmap(shared, sizeof *shared);
+    return status;
+}

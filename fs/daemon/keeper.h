@@ -1,0 +1,57 @@
+/* The process that outlives the workers: it holds every descriptor and starts a worker again when
+ * one has died.
+ *
+ * A worker is a clone of the keeper that shares the table of descriptors with it and nothing else.
+ * So whatever a worker opened is still open, under the same number, when the next one starts, and
+ * the keeper itself does nothing but wait.
+ *
+ * The keeper waits for the end of the worker's first thread, which serves, and then until no other
+ * thread of it can run any more. It need not wait until the process is gone: a thread that waits in
+ * a system call on our own mount ends only when the next worker answers it.
+ */
+#ifndef LOCKFS_DAEMON_KEEPER_H
+#define LOCKFS_DAEMON_KEEPER_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Shared by the keeper and its workers. */
+typedef struct {
+    uint32_t worker;  /* the worker's first thread; the kernel clears it when that ends */
+    uint32_t signals; /* counts those that the keeper got */
+} KeeperShared;
+
+/* Why a worker starts. */
+typedef struct {
+    pid_t keeper;
+    unsigned number;   /* 0: the first one */
+    int64_t died_ns;   /* when the last one was seen to be dead, boot clock */
+    char cause[48];    /* what it died of */
+    GArray *leftovers; /* descriptors that may be the dead one's */
+} KeeperStart;
+
+typedef struct {
+    /* Runs in the worker; the result is its exit status, which ends the keeper. */
+    int (*run)(void *ctx, const KeeperStart *start);
+    /* In the keeper: is the worker at work, or work waiting for it, and none was done since *seen
+     * was last set? */
+    bool (*is_stuck)(void *ctx, uint64_t *seen);
+    /* The keeper got SIGUSR1. May another program take its place? If so, it is to be started by
+     * `replace`, when the worker is dead. */
+    bool (*may_replace)(void *ctx);
+    void (*replace)(void *ctx);
+    void *ctx;
+    const char *resumed; /* why there has been a worker before; NULL: there has not */
+    GArray *own;         /* the keeper's descriptors */
+    unsigned hang_limit; /* seconds without progress */
+} Keeper;
+
+/* Every open descriptor of this process. */
+GArray *keeper_descriptors(void);
+
+/* Until a worker ends by itself, or does not come up. Returns the exit status. */
+int keeper_run(Keeper *keeper);
+
+#endif

@@ -1,0 +1,53 @@
+/* A program takes another's place, and with it the mount: the worker becomes the keeper when that
+ * was killed, and an installed binary replaces a running one.
+ *
+ * Both are an exec that keeps every descriptor. What the new program must know is in the state
+ * file, of which it is told the descriptor through the environment; then it goes on like any keeper
+ * whose worker has died.
+ */
+#ifndef LOCKFS_DAEMON_RESUME_H
+#define LOCKFS_DAEMON_RESUME_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* The layout of everything in the state file. 1 did not have `device`. */
+#define RESUME_VERSION 2
+
+/* In the state file. Strings are empty where there is none. */
+typedef struct {
+    char magic[8];
+    uint32_t version;
+    uint32_t record_sizes; /* of all tables, added up */
+    char boot_id[40];
+    int32_t connection, root, lock;
+    bool network, in_place;
+    uint64_t device; /* of the mounted filesystem */
+    char mountpoint[PATH_MAX], source[PATH_MAX], scratch[PATH_MAX], path[PATH_MAX];
+} ResumeHeader;
+
+/* Writes the header that resume_read() finds. 0 or negative errno. */
+int resume_write(int state, ResumeHeader *header);
+
+/* What the environment says: the descriptor of the state file to go on with, or -1. *check: only
+ * say whether that is possible. */
+int resume_asked(bool *check);
+
+/* Reads and checks the header. false: a message was printed. */
+bool resume_read(int state, const char *boot_id, ResumeHeader *header);
+
+/* The header of an earlier mount's file: can its tables be read? *same_boot: was it left since the
+ * machine was started? */
+bool resume_read_left(int state, const char *boot_id, bool *same_boot);
+
+/* Can the installed program go on with this state? It is asked itself. The worker goes on serving.
+ */
+bool resume_is_possible(int state);
+
+/* Replaces this program, by the installed one or by itself. Returns only on failure: negative
+ * errno, and nothing has changed. No descriptor may be opened or closed meanwhile. */
+int resume_exec(int state, bool installed);
+
+#endif

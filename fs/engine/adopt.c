@@ -1,0 +1,179 @@
+#include "engine/adopt.h"
+
+#include "engine/entry.h"
+#include "engine/life.h"
+#include "engine/owner.h"
+#include "engine/recover.h"
+#include "engine/tables.h"
+
+#include <string.h>
+
+/* As deep as paths are followed. */
+#define DEPTH_MAX 4096
+
+typedef struct {
+    Engine *engine;
+    Engine *old; /* its tables only */
+    bool same_boot;
+    EngineAdoption *adoption;
+} Adopting;
+
+/* The names from below the root down to `index`, borrowed; false: it is reached by no path. */
+static bool path_of(const Engine *old, uint32_t index, GPtrArray *path)
+{
+    const Node *root = slot_peek(&old->store.nodes, 1);
+    for (const Node *node = slot_peek(&old->store.nodes, index); node != root;
+         node = slot_peek(&old->store.nodes, node->parent)) {
+        if (node->parent == 0 || node->severed || path->len == DEPTH_MAX)
+            return false;
+        g_ptr_array_insert(path, 0, (gpointer)names_get(&old->names, node->name));
+    }
+    return true;
+}
+
+/* Interns what is found there; NULL: it is not what it was. */
+static Node *find(Engine *engine, Node *dir, const char *name, const Node *was)
+{
+    struct stat st;
+    if (source_stat_at(&engine->store, dir, name, &st) < 0 || st.st_ino != was->ino ||
+        st.st_dev != was->dev || ((st.st_mode ^ was->mode) & S_IFMT) != 0)
+        return NULL;
+    return node_intern(&engine->store, dir, name, &st);
+}
+
+/* Pinned. */
+static Node *walk(Engine *engine, const GPtrArray *path)
+{
+    Node *at = node_root(&engine->store);
+    node_pin(at);
+    for (guint i = 0; at && i < path->len; i++) {
+        struct stat st;
+        const char *name = g_ptr_array_index(path, i);
+        Node *next = NULL;
+        if (source_stat_at(&engine->store, at, name, &st) == 0 && S_ISDIR(st.st_mode))
+            next = node_intern(&engine->store, at, name, &st);
+        if (next)
+            node_pin(next);
+        node_unpin(&engine->store, at);
+        at = next;
+    }
+    return at;
+}
+
+static const Owner *old_owner(const Engine *old, uint32_t index)
+{
+    return index ? slot_peek(&old->claims.owners, index) : NULL;
+}
+
+static PidrefLife prove(const Adopting *adopting, const Owner *was, Pidref *ref)
+{
+    *ref = PIDREF_NONE;
+    if (!adopting->same_boot || was->dead)
+        return PIDREF_DEAD;
+    if (was->scope == OWNER_SCOPE_CGROUP)
+        return PIDREF_UNKNOWN; /* its end is that of others, too */
+    int r = pidref_open(adopting->engine->proc, was->pid, ref);
+    if (r < 0)
+        return r == -ESRCH ? PIDREF_DEAD : PIDREF_UNKNOWN;
+    bool same = ref->start_time == was->start_time &&
+                (!ref->inode || !was->inode || ref->inode == was->inode);
+    if (!same)
+        pidref_done(ref);
+    return same ? PIDREF_ALIVE : PIDREF_DEAD;
+}
+
+/* NULL: it cannot be told who holds it, or there is no room. */
+static Owner *owner_for(const Adopting *adopting, const Claim *was)
+{
+    AUTO_PIDREF Pidref ref = PIDREF_NONE;
+    const Owner *owner = old_owner(adopting->old, was->owner);
+    const Owner *heir = old_owner(adopting->old, was->heir);
+    PidrefLife life = prove(adopting, owner, &ref);
+    if (life == PIDREF_DEAD && heir) {
+        owner = heir;
+        life = prove(adopting, heir, &ref);
+    }
+    return life == PIDREF_UNKNOWN ? NULL : owner_adopt(adopting->engine, owner, &ref);
+}
+
+static bool take_up(const Adopting *adopting, const Claim *was, Node *dir, const char *name)
+{
+    Engine *engine = adopting->engine;
+    const Node *was_node = slot_peek(&adopting->old->store.nodes, was->node);
+    RuleTarget target = S_ISDIR(was_node->mode) ? RULE_TARGET_DIR : RULE_TARGET_OTHER;
+    const Rule *rule = entry_rule(engine, dir, name, target);
+    if (!rule || claim_table_find(&engine->claims, node_index(&engine->store, dir), name))
+        return false;
+    Node *node = find(engine, dir, name, was_node);
+    Owner *owner = node ? owner_for(adopting, was) : NULL;
+    Claim *claim =
+        owner ? claim_table_reserve(&engine->claims, node_index(&engine->store, dir), name) : NULL;
+    if (!claim)
+        return false;
+    claim->node = node_index(&engine->store, node);
+    claim->kind = was->kind;
+    claim->rule = rule->index;
+    claim->release_anyone = rule->traits.release_anyone;
+    claim->reason = was->reason;
+    claim->acquired_ns = was->acquired_ns;
+    claim->caller_pid = was->caller_pid;
+    memcpy(claim->caller_comm, was->caller_comm, sizeof claim->caller_comm);
+    life_begin(engine, claim, owner, NULL);
+    claim->token = was->token;
+    node->shown_ino = was_node->shown_ino;
+    adopting->adoption->held += !owner->dead;
+    adopting->adoption->dead += owner->dead;
+    return true;
+}
+
+static void adopt_claim(const Adopting *adopting, const Claim *was)
+{
+    Engine *engine = adopting->engine;
+    g_autoptr(GPtrArray) path = g_ptr_array_new();
+    Node *dir = path_of(adopting->old, was->dir, path) ? walk(engine, path) : NULL;
+    const char *name = names_get(&adopting->old->names, was->name);
+    if (!dir || !take_up(adopting, was, dir, name))
+        adopting->adoption->left++;
+    if (dir)
+        node_unpin(&engine->store, dir);
+}
+
+static void adopt_all(const Adopting *adopting)
+{
+    const ClaimTable *claims = &adopting->old->claims;
+    Engine *engine = adopting->engine;
+    uint64_t *last = engine->claims.last_token;
+    *last = MAX(*last, *claims->last_token);
+    for (uint32_t i = 1; i <= claims->claims.used; i++) {
+        const Claim *was = slot_peek(&claims->claims, i);
+        if (!slot_is_used(&claims->claims, i) || was->state == CLAIM_GHOST)
+            continue;
+        engine_lock(engine);
+        creds_as_daemon(engine->store.creds);
+        adopt_claim(adopting, was);
+        engine_unlock(engine);
+    }
+}
+
+int engine_adopt(Engine *engine, int file, bool same_boot, EngineAdoption *adoption)
+{
+    g_autofree Engine *old = g_new0(Engine, 1);
+    g_autofree char *problem = NULL;
+    *adoption = (EngineAdoption){0};
+    int r = tables_open(old, file);
+    if (r < 0)
+        return r;
+    JournalPhase phase = (JournalPhase)old->journal.shared->phase;
+    if (phase == JOURNAL_SERVING || phase == JOURNAL_BACKGROUND) {
+        journal_rollback(&old->journal);
+        journal_end(&old->journal);
+    }
+    const Node *root = node_root(&old->store), *now = node_root(&engine->store);
+    if (!slot_is_used(&old->store.nodes, 1) || root->ino != now->ino || root->dev != now->dev ||
+        !engine_check(old, &problem))
+        r = -EPROTO;
+    else
+        adopt_all(&(Adopting){engine, old, same_boot, adoption});
+    tables_close(old);
+    return r;
+}

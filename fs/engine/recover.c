@@ -1,0 +1,183 @@
+#include "engine/recover.h"
+
+#include "base/fd.h"
+#include "engine/life.h"
+#include "engine/owner.h"
+#include "engine/vacate.h"
+#include "store/act.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    GHashTable *named; /* descriptors */
+    bool (*keep)(void *ctx, int fd);
+    void *ctx;
+} Descriptors;
+
+static void name_fd(Descriptors *fds, int fd)
+{
+    if (fd >= 0)
+        g_hash_table_add(fds->named, GINT_TO_POINTER(fd));
+}
+
+static void name_all(const Engine *engine, Descriptors *fds)
+{
+    const Store *store = &engine->store;
+    const ClaimTable *claims = &engine->claims;
+    fds->named = g_hash_table_new(g_direct_hash, g_direct_equal);
+    for (uint32_t i = 1; i <= store->nodes.used; i++)
+        if (slot_is_used(&store->nodes, i))
+            name_fd(fds, node_at(store, i)->fd);
+    for (uint32_t i = 1; i <= store->handles.used; i++)
+        if (slot_is_used(&store->handles, i))
+            name_fd(fds, handle_at(store, i)->fd);
+    for (uint32_t i = 1; i <= claims->owners.used; i++) {
+        if (!slot_is_used(&claims->owners, i))
+            continue;
+        const Owner *owner = owner_at(claims, i);
+        name_fd(fds, owner->pidfd);
+        name_fd(fds, owner->exec_watch);
+        name_fd(fds, owner->cgroup_events);
+    }
+    name_fd(fds, engine->file);
+    name_fd(fds, store->root_fd);
+}
+
+static bool is_free(void *ctx, int fd)
+{
+    Descriptors *fds = ctx;
+    return !fds->keep(fds->ctx, fd) && !g_hash_table_contains(fds->named, GINT_TO_POINTER(fd));
+}
+
+/* Closes what the dead process had opened in the table of descriptors that it shared. */
+static uint32_t sweep(Descriptors *fds)
+{
+    g_autoptr(GArray) open = g_array_new(FALSE, FALSE, sizeof(int));
+    DIR *dir = opendir("/proc/self/fd");
+    if (!dir)
+        return 0;
+    const struct dirent *entry;
+    while ((entry = readdir(dir))) {
+        int fd = atoi(entry->d_name);
+        if (entry->d_name[0] != '.' && fd != dirfd(dir) && is_free(fds, fd))
+            g_array_append_val(open, fd);
+    }
+    closedir(dir);
+    for (guint i = 0; i < open->len; i++)
+        fd_close(g_array_index(open, int, i));
+    return open->len;
+}
+
+static void sweep_names(Engine *engine)
+{
+    NamesMarks *marks = names_marks_new(&engine->names);
+    for (uint32_t i = 1; i <= engine->store.nodes.used; i++)
+        if (slot_is_used(&engine->store.nodes, i))
+            names_mark(marks, node_at(&engine->store, i)->name);
+    for (uint32_t i = 1; i <= engine->claims.claims.used; i++)
+        if (slot_is_used(&engine->claims.claims, i))
+            names_mark(marks, claim_at(&engine->claims, i)->name);
+    names_sweep(&engine->names, marks);
+}
+
+static void recover_claims(Engine *engine)
+{
+    claim_table_recover(&engine->claims);
+    g_hash_table_remove_all(engine->per_uid);
+    for (uint32_t i = 1; i <= engine->claims.claims.used; i++)
+        if (slot_is_used(&engine->claims.claims, i))
+            life_recover(engine, claim_at(&engine->claims, i));
+    for (uint32_t i = 1; i <= engine->claims.owners.used; i++)
+        if (slot_is_used(&engine->claims.owners, i))
+            owner_recover(engine, owner_at(&engine->claims, i));
+}
+
+int engine_recover(Engine *engine, bool (*keep)(void *ctx, int fd), void *ctx,
+                   EngineRecovery *recovery)
+{
+    JournalPhase phase = (JournalPhase)engine->journal.shared->phase;
+    bool undo = phase == JOURNAL_SERVING || phase == JOURNAL_BACKGROUND;
+    *recovery = (EngineRecovery){.phase = phase};
+    if (undo)
+        recovery->undone = journal_rollback(&engine->journal);
+    g_autofree char *problem = NULL;
+    if (!engine_check(engine, &problem)) {
+        log_error("the state of this mount is damaged: %s", problem);
+        return -EPROTO;
+    }
+    memcpy(&engine->stats, engine->journal.shared->counters, sizeof engine->stats);
+    store_recover(&engine->store);
+    recover_claims(engine);
+    store_settle_all(&engine->store);
+    sweep_names(engine);
+    Descriptors fds = {.keep = keep, .ctx = ctx};
+    name_all(engine, &fds);
+    if (undo)
+        act_recover(&engine->store, is_free, &fds);
+    name_fd(&fds, act_descriptor(&engine->store));
+    recovery->swept = sweep(&fds);
+    g_hash_table_unref(fds.named);
+    recovery->claims = engine->claims.held;
+    recovery->handles = engine->store.handles.live;
+    engine->recovered = true;
+    return 0;
+}
+
+void engine_recover_background(Engine *engine)
+{
+    engine_request_begin(engine, 0, true);
+    const JournalAct *act = engine->store.replaying ? journal_act(&engine->journal) : NULL;
+    const Node *dir = act ? node_by_ino(&engine->store, act->dir_dev, act->dir_ino) : NULL;
+    Claim *claim =
+        dir ? claim_table_find(&engine->claims, node_index(&engine->store, dir), act->name) : NULL;
+    if (claim && claim->state == CLAIM_DEAD)
+        vacate_claim(engine, claim);
+    act_forsake(&engine->store);
+    engine_request_end(engine);
+}
+
+/* --- what a file must be like to be believed --- */
+
+static bool node_is_sound(const Engine *engine, uint32_t index)
+{
+    const Node *node = slot_peek(&engine->store.nodes, index);
+    return (node->parent == 0 || slot_is_used(&engine->store.nodes, node->parent)) &&
+           names_holds(&engine->names, node->name);
+}
+
+static bool claim_is_sound(const Engine *engine, uint32_t index)
+{
+    const Claim *claim = slot_peek(&engine->claims.claims, index);
+    return slot_is_used(&engine->store.nodes, claim->dir) &&
+           slot_is_used(&engine->store.nodes, claim->node) &&
+           slot_is_used(&engine->claims.owners, claim->owner) &&
+           (claim->heir == 0 || slot_is_used(&engine->claims.owners, claim->heir)) && claim->name &&
+           names_holds(&engine->names, claim->name) && claim->token <= *engine->claims.last_token;
+}
+
+static bool handle_is_sound(const Engine *engine, uint32_t index)
+{
+    const Handle *handle = slot_peek(&engine->store.handles, index);
+    return slot_is_used(&engine->store.nodes, handle->node);
+}
+
+static bool check_array(const Engine *engine, const SlotArray *array, const char *what,
+                        bool (*sound)(const Engine *engine, uint32_t index), char **problem)
+{
+    for (uint32_t i = 1; i <= array->used; i++) {
+        if (!slot_is_used(array, i) || sound(engine, i))
+            continue;
+        *problem = g_strdup_printf("%s %u refers to what is not there", what, i);
+        return false;
+    }
+    return true;
+}
+
+bool engine_check(const Engine *engine, char **problem)
+{
+    return check_array(engine, &engine->store.nodes, "node", node_is_sound, problem) &&
+           check_array(engine, &engine->store.handles, "handle", handle_is_sound, problem) &&
+           check_array(engine, &engine->claims.claims, "claim", claim_is_sound, problem);
+}

@@ -1,0 +1,70 @@
+#include "engine/tables.h"
+
+#include "base/fd.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+/* Windows of address space, not memory: what the kernel may refer to at once. */
+#define MAX_NODES (1U << 25)
+
+/* Dead claims take room beside the held ones until they are cleared away. */
+#define CLAIMS_PER_LOCK 2
+#define CLAIMS_SPARE 4096
+
+/* The journal is first in the file. */
+#define NAMES_AT (1ULL << 32)
+#define STORE_AT (NAMES_AT + NAMES_FILE_SPAN)
+#define CLAIMS_AT (STORE_AT + STORE_FILE_SPAN)
+
+static void keep_in_journal(Engine *engine)
+{
+    for (unsigned c = 0; c < NAMES_CLASSES; c++)
+        journal_add(&engine->journal, &engine->names.classes[c]);
+    journal_add(&engine->journal, &engine->store.nodes);
+    journal_add(&engine->journal, &engine->store.handles);
+    journal_add(&engine->journal, &engine->claims.claims);
+    journal_add(&engine->journal, &engine->claims.owners);
+    engine->store.journal = &engine->journal;
+}
+
+static uint32_t claims_for(uint32_t locks)
+{
+    return locks > (UINT32_MAX >> 3) ? UINT32_MAX >> 2 : locks * CLAIMS_PER_LOCK + CLAIMS_SPARE;
+}
+
+int tables_map(Engine *engine, int file, uint32_t locks, uint64_t first_token, int root_fd,
+               bool in_place)
+{
+    int r = journal_init(&engine->journal, file, 0);
+    if (r == 0)
+        r = names_init(&engine->names, file, NAMES_AT, MAX_NODES);
+    if (r == 0)
+        r = store_init(&engine->store, root_fd, in_place, &engine->names, file, STORE_AT, MAX_NODES,
+                       fd_raise_limit());
+    if (r == 0)
+        r = claim_table_init(&engine->claims, &engine->names, file, CLAIMS_AT, claims_for(locks),
+                             first_token);
+    if (r == 0)
+        keep_in_journal(engine);
+    return r;
+}
+
+int tables_open(Engine *engine, int file)
+{
+    struct stat st;
+    if (fstat(file, &st) != 0 || st.st_size <= (off_t)CLAIMS_AT)
+        return -EPROTO; /* it was never finished */
+    int r = tables_map(engine, file, UINT32_MAX, 0, -1, false);
+    if (r < 0)
+        tables_close(engine);
+    return r;
+}
+
+void tables_close(Engine *engine)
+{
+    journal_done(&engine->journal);
+    claim_table_done(&engine->claims);
+    store_done(&engine->store);
+    names_done(&engine->names);
+}

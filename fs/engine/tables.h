@@ -1,0 +1,16 @@
+/* The tables of an engine in their file, without the engine. */
+#ifndef LOCKFS_ENGINE_TABLES_H
+#define LOCKFS_ENGINE_TABLES_H
+
+#include "engine/engine.h"
+
+/* Maps them; `file` is borrowed. locks: how many there may be. 0 or negative errno; *engine is to
+ * be closed in any case. */
+int tables_map(Engine *engine, int file, uint32_t locks, uint64_t first_token, int root_fd,
+               bool in_place);
+
+/* Those that another process left, to be read. */
+int tables_open(Engine *engine, int file);
+void tables_close(Engine *engine);
+
+#endif

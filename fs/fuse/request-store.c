@@ -1,0 +1,73 @@
+#include "fuse/request-store.h"
+
+#include "engine/engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fuse.h>
+#include <string.h>
+#include <sys/mman.h>
+
+int request_store_new(int file, RequestStore **out)
+{
+    if (fallocate(file, 0, ENGINE_SERVER_AT, sizeof(RequestStore)) != 0)
+        return -errno;
+    /* Populated: the kernel writes requests here, and must not have to wait for a page. */
+    void *base = mmap(NULL, sizeof(RequestStore), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+                      file, ENGINE_SERVER_AT);
+    if (base == MAP_FAILED)
+        return -errno;
+    *out = base;
+    return 0;
+}
+
+void request_store_free(RequestStore *requests)
+{
+    if (requests)
+        munmap(requests, sizeof *requests);
+}
+
+void request_store_note_init(RequestStore *requests, const char *request, size_t size)
+{
+    if (size > sizeof requests->init)
+        size = sizeof requests->init;
+    memcpy(requests->init, request, size);
+    requests->init_size = (uint32_t)size;
+}
+
+static struct fuse_in_header *header(const RequestStore *requests)
+{
+    return (struct fuse_in_header *)requests->buffer;
+}
+
+size_t request_store_pending(const RequestStore *requests)
+{
+    size_t size = header(requests)->len;
+    return size >= sizeof(struct fuse_in_header) && size <= REQUEST_BUFFER_SIZE ? size : 0;
+}
+
+void request_store_clear_buffer(RequestStore *requests)
+{
+    __atomic_store_n(&header(requests)->len, 0, __ATOMIC_RELEASE);
+}
+
+int request_store_copy(RequestStore *requests)
+{
+    size_t size = request_store_pending(requests);
+    if (size == 0 || size > REQUEST_COPY_SIZE)
+        return -1;
+    for (int i = 0; i < REQUEST_COPIES; i++) {
+        RequestCopy *copy = &requests->copies[i];
+        if (__atomic_load_n(&copy->size, __ATOMIC_ACQUIRE))
+            continue;
+        memcpy(copy->bytes, requests->buffer, size);
+        __atomic_store_n(&copy->size, (uint32_t)size, __ATOMIC_RELEASE);
+        return i;
+    }
+    return -1;
+}
+
+void request_store_drop(RequestStore *requests, unsigned copy)
+{
+    __atomic_store_n(&requests->copies[copy].size, 0, __ATOMIC_RELEASE);
+}

@@ -1,0 +1,50 @@
+/* The requests that were read from the kernel and not answered yet, where they survive the process.
+ *
+ * The one being served lies in `buffer`, into which the kernel writes it: from that moment on it is
+ * there for the next process. The length at its beginning is 0 while there is none. Those that wait
+ * in the pool are small and are copied.
+ */
+#ifndef LOCKFS_FUSE_REQUEST_STORE_H
+#define LOCKFS_FUSE_REQUEST_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define REQUEST_IO_SIZE (1024 * 1024)
+
+/* The largest request: a write of as much as libfuse lets the kernel send, and its headers. */
+#define REQUEST_BUFFER_SIZE (REQUEST_IO_SIZE + 64 * 1024)
+
+#define REQUEST_COPY_SIZE 248
+#define REQUEST_COPIES 1024
+
+typedef struct {
+    uint32_t size; /* 0: free */
+    uint32_t spare;
+    char bytes[REQUEST_COPY_SIZE];
+} RequestCopy;
+
+typedef struct {
+    uint32_t init_size; /* of the request that began the connection */
+    uint32_t init_answered;
+    char init[REQUEST_COPY_SIZE];
+    RequestCopy copies[REQUEST_COPIES];
+    char buffer[REQUEST_BUFFER_SIZE] __attribute__((aligned(4096)));
+} RequestStore;
+
+/* Maps the store in the state file, new or with what a dead process left. */
+int request_store_new(int file, RequestStore **out);
+void request_store_free(RequestStore *requests);
+
+void request_store_note_init(RequestStore *requests, const char *request, size_t size);
+
+/* Bytes of the request in the buffer; 0: none. */
+size_t request_store_pending(const RequestStore *requests);
+void request_store_clear_buffer(RequestStore *requests);
+
+/* Copies the request in the buffer. The number of the copy, or -1: it is too large, or there are
+ * too many. From the serving thread; the copy may be dropped from any. */
+int request_store_copy(RequestStore *requests);
+void request_store_drop(RequestStore *requests, unsigned copy);
+
+#endif
