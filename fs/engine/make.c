@@ -6,6 +6,7 @@
 #include "engine/entry.h"
 #include "engine/guard.h"
 #include "engine/life.h"
+#include "engine/observed.h"
 #include "engine/reserved.h"
 #include "engine/vacate.h"
 
@@ -299,6 +300,8 @@ void engine_make(Engine *engine, const Caller *caller, const Making *making, Eng
     Make make = {.making = making, .caller = caller, .fd = -1};
     engine_lock(engine);
     int r = run(engine, &make, &entry);
+    if (r == 0 && make.fresh)
+        observed_made(engine, caller, make.dir, making->name, claim_kind_of(making->kind));
     engine_unlock(engine);
     done(user, r, &entry);
 }
