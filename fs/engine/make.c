@@ -160,7 +160,7 @@ static int prepare(Engine *engine, Make *make)
     if (r == 0 && locks)
         r = make_claim_prepare(engine, make->caller, make->dir, making->name, rule, &make->who,
                                &make->claim);
-    return r;
+    return r == -ENOLCK && engine->options.observe ? 0 : r;
 }
 
 static int make_file(Engine *engine, Make *make)

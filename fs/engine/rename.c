@@ -118,12 +118,17 @@ static bool is_published_by_mv(const Rename *rn)
     return !S_ISDIR(rn->from.st.st_mode) && owner_found_is_mv(&rn->who);
 }
 
-static int become_publish(Rename *rn)
+static int become_data(Rename *rn)
 {
-    make_claim_cancel(rn->engine, rn->reserved, &rn->who);
     rn->reserved = NULL;
     rn->new_claim = false;
     return permit_end(rn, &rn->to, ACT_REPLACE, false);
+}
+
+static int become_publish(Rename *rn)
+{
+    make_claim_cancel(rn->engine, rn->reserved, &rn->who);
+    return become_data(rn);
 }
 
 static int prepare(Rename *rn)
@@ -143,7 +148,9 @@ static int prepare(Rename *rn)
     if (r == 0 && rule)
         r = make_claim_prepare(rn->engine, rn->caller, rn->to.dir, rn->to.name, rule, &rn->who,
                                &rn->reserved);
-    if (r == 0 && rule && is_published_by_mv(rn))
+    if (r == -ENOLCK && rn->engine->options.observe)
+        r = become_data(rn);
+    else if (r == 0 && rule && is_published_by_mv(rn))
         r = become_publish(rn);
     return r;
 }
