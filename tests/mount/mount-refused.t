@@ -88,7 +88,6 @@ refused_option @$_ for (
     [ 'fsname=',              qr/expected fsname=/ ],
 );
 
-$ENV{LOCKFS_PRESETS} = Lockfs::Sys::root_dir() . '/packaging/presets';
 refused 'an unknown preset', 2, qr/option preset=git:nosuch: .*"nosuch".*git, .*pidfile/, [ '-o', 'preset=git:nosuch', dir() ];
 refused 'a preset named as a path', 2, qr/option preset=\.\.\/x: .*"\.\.\/x"/, [ '-o', 'preset=../x', dir() ];
 {
