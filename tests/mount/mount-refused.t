@@ -205,6 +205,14 @@ subtest '/dev/fuse is something else' => sub {
     });
 };
 
+subtest '/dev/fuse is closed to users' => sub {
+    in_broken_world([ 'mount', '-t', 'tmpfs', 'lockfs-test', '/dev' ], sub {
+        run_quiet('mknod', '-m', '666', '/dev/null', 'c', 1, 3);
+        run_quiet('mknod', '-m', '600', '/dev/fuse', 'c', 10, 229);
+        refused 'as a user', 1, qr/\/dev\/fuse: Permission denied; .*chmod 666/, [ user_dirs() ], user => unprivileged;
+    });
+};
+
 subtest 'no /dev/fuse' => sub {
     in_broken_world([ 'mount', '-t', 'tmpfs', 'lockfs-test', '/dev' ], sub {
         run_quiet('mknod', '-m', '666', '/dev/null', 'c', 1, 3);
