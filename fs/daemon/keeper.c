@@ -120,6 +120,7 @@ static bool start_worker(Run *run)
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &before);
     run->shared->worker = 1;
+    run->shared->inside = 0;
     run->start.leftovers = leftovers(run->keeper);
     long pid = syscall(SYS_clone, CLONE_FILES | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD,
                        NULL, NULL, &run->shared->worker, NULL);
@@ -169,9 +170,9 @@ static char state_of(pid_t pid, const char *task)
     return end && end[1] == ' ' ? end[2] : 'X';
 }
 
-/* Its threads have been killed; can one of them still run code of ours? One that sleeps where no
- * signal reaches it cannot. */
-static bool can_still_run(pid_t pid)
+/* Its threads have been killed; can one of them still do something? Not the one that sleeps in our
+ * own mount, where no signal reaches it. */
+static bool can_still_run(pid_t pid, pid_t inside)
 {
     char path[32];
     snprintf(path, sizeof path, "/proc/%d/task", pid);
@@ -182,7 +183,8 @@ static bool can_still_run(pid_t pid)
         if (entry->d_name[0] == '.')
             continue;
         char state = state_of(pid, entry->d_name);
-        running = state != 'D' && state != 'Z' && state != 'X';
+        bool sleeps = state == 'D' && atoi(entry->d_name) == inside;
+        running = !sleeps && state != 'Z' && state != 'X';
     }
     if (dir)
         closedir(dir);
@@ -197,7 +199,7 @@ static bool is_over(Run *run)
         return true;
     if (__atomic_load_n(&run->shared->worker, __ATOMIC_ACQUIRE) != 0)
         return false;
-    while (can_still_run(run->pid))
+    while (can_still_run(run->pid, __atomic_load_n(&run->shared->inside, __ATOMIC_ACQUIRE)))
         nanosleep(&(struct timespec){.tv_nsec = MOMENT_NS}, NULL);
     run->status = SIGKILL; /* what it died of is told only when all of it is gone */
     waitpid(run->pid, &run->status, WNOHANG);
@@ -305,7 +307,7 @@ int keeper_run(Keeper *keeper)
         log_error("cannot start a worker: %s", strerror(errno));
         return 1;
     }
-    Run run = {.keeper = keeper, .shared = shared, .start = {.keeper = getpid()}};
+    Run run = {.keeper = keeper, .shared = shared, .start = {.keeper = getpid(), .shared = shared}};
     if (keeper->resumed) {
         run.start.number = 1;
         run.start.died_ns = clock_boot_ns();

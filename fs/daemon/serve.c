@@ -206,6 +206,7 @@ static int serve(void *ctx, const KeeperStart *start)
 {
     Lockfs *lockfs = ctx;
     EndSignal *end = NULL;
+    lockfs->through.inside = start->shared ? &start->shared->inside : NULL;
     bool ready =
         start_engine(lockfs) && (start->number ? take_over(lockfs, start) : start_server(lockfs));
     if (ready)
@@ -386,7 +387,7 @@ static int serve_with_header(const Options *options, const ResumeHeader *header,
     };
     lockfs->file = STATE_FILE_NONE;
     lockfs->file.path = header->path[0] ? g_strdup(header->path) : NULL;
-    lockfs->through = (ThroughMount){options->mountpoint, header->device};
+    lockfs->through = (ThroughMount){.mountpoint = options->mountpoint, .dev = header->device};
     if (header->version == 1)
         note_device(lockfs);
     if (!options->foreground)
