@@ -131,6 +131,8 @@ static void open_section(Journal *journal)
 
 static void set_phase(Journal *journal, JournalPhase phase)
 {
+    if (phase == JOURNAL_ANSWERED || phase == JOURNAL_PASSED)
+        journal->shared->answers++;
     __atomic_store_n(&journal->shared->phase, phase, __ATOMIC_RELEASE);
 }
 
