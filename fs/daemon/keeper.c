@@ -24,7 +24,8 @@
 #define MOMENT_NS (CLOCK_NS_PER_MS / 2)
 #define FALLBACK_NS (20 * CLOCK_NS_PER_MS)
 
-/* A worker that dies this early may do so for ever: the next one waits a little. */
+/* A worker that dies this early with nothing answered may do so for ever: the next one waits a
+ * little. */
 #define QUICK_NS (20 * CLOCK_NS_PER_MS)
 #define QUICK_FREE 100
 #define QUICK_WAIT_MS 200
@@ -41,7 +42,8 @@ typedef struct {
     pid_t pid;
     int status; /* of waitpid */
     int64_t started_ns;
-    unsigned quick; /* deaths in a row */
+    uint32_t answers; /* until it started */
+    unsigned quick;   /* deaths in a row */
     bool told_to_end;
     bool hung;
     bool replacing;
@@ -136,6 +138,7 @@ static bool start_worker(Run *run)
     g_array_free(run->start.leftovers, TRUE);
     run->pid = pid < 0 ? 0 : (pid_t)pid;
     run->started_ns = clock_boot_ns();
+    run->answers = run->keeper->answers(run->keeper->ctx);
     run->told_to_end = run->hung = false;
     run->stuck_ticks = 0;
     run->start.number++;
@@ -261,7 +264,8 @@ static void describe_end(Run *run)
 
 static void slow_down(Run *run)
 {
-    bool quick = clock_boot_ns() - run->started_ns < QUICK_NS;
+    bool quick = clock_boot_ns() - run->started_ns < QUICK_NS &&
+                 run->answers == run->keeper->answers(run->keeper->ctx);
     run->quick = quick ? run->quick + 1 : 0;
     if (run->quick > QUICK_FREE)
         nanosleep(&(struct timespec){.tv_nsec = QUICK_WAIT_MS * CLOCK_NS_PER_MS}, NULL);

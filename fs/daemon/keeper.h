@@ -40,6 +40,8 @@ typedef struct {
     /* In the keeper: is the worker at work, or work waiting for it, and none was done since *seen
      * was last set? */
     bool (*is_stuck)(void *ctx, uint64_t *seen);
+    /* In the keeper: how many requests were answered, modulo 2^32. */
+    uint32_t (*answers)(void *ctx);
     /* The keeper got SIGUSR1. May another program take its place? If so, it is to be started by
      * `replace`, when the worker is dead. */
     bool (*may_replace)(void *ctx);

@@ -239,6 +239,12 @@ static bool is_stuck(void *ctx, uint64_t *seen)
     return !moved && (at_work || (poll(&waiting, 1, 0) == 1 && waiting.revents & POLLIN));
 }
 
+static uint32_t answers(void *ctx)
+{
+    const Lockfs *lockfs = ctx;
+    return __atomic_load_n(&lockfs->watched->answers, __ATOMIC_RELAXED);
+}
+
 static unsigned hang_limit(void)
 {
     const char *text = getenv("LOCKFS_HANG_SECONDS");
@@ -269,6 +275,7 @@ static int serve_by_workers(Lockfs *lockfs)
 {
     Keeper keeper = {.run = serve,
                      .is_stuck = is_stuck,
+                     .answers = answers,
                      .may_replace = may_replace,
                      .replace = replace,
                      .ctx = lockfs,
