@@ -2,6 +2,7 @@
 #include "engine/entry.h"
 #include "engine/guard.h"
 #include "engine/life.h"
+#include "engine/observed.h"
 #include "engine/reserved.h"
 #include "engine/waiters.h"
 
@@ -87,6 +88,7 @@ static int open_node(Engine *engine, const Caller *caller, Node *node, int flags
         return -ENOMEM;
     handle->token = guard_token(engine, node);
     fd_take(&fd);
+    observed_opened(engine, caller, node);
     return 0;
 }
 
