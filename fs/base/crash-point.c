@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,8 @@ static void note_passed(const char *file, const char *name)
         dprintf(fd, "%s\n", name);
 }
 
+#define STOP "stop "
+
 static void consider(const char *file, const char *name)
 {
     AUTO_FD int fd = open(file, O_RDONLY | O_CLOEXEC);
@@ -30,10 +33,11 @@ static void consider(const char *file, const char *name)
     if (n <= 0)
         return;
     wanted[n] = '\0';
+    bool stop = strncmp(wanted, STOP, strlen(STOP)) == 0;
     if (strcmp(wanted, "?") == 0)
         note_passed(file, name);
-    else if (strcmp(wanted, name) == 0 && unlink(file) == 0)
-        kill(getpid(), SIGKILL);
+    else if (strcmp(wanted + (stop ? strlen(STOP) : 0), name) == 0 && unlink(file) == 0)
+        kill(getpid(), stop ? SIGSTOP : SIGKILL);
 }
 
 void crash_point(const char *name)

@@ -11,6 +11,7 @@
 #include "daemon/through-mount.h"
 #include "engine/adopt.h"
 #include "engine/recover.h"
+#include "fuse/request-store.h"
 #include "fuse/server.h"
 
 #include <fcntl.h>
@@ -39,7 +40,8 @@ typedef struct {
     int state;                    /* the file; the engine takes the worker's view of it */
     const char *resumed;          /* why, where another program began this mount */
     GArray *inherited;            /* from it */
-    const JournalShared *watched; /* what the keeper sees of the worker's progress */
+    const JournalShared *watched; /* what the keeper sees of the worker's progress, */
+    const RequestStore *requests; /* and of its work */
 } Lockfs;
 
 static bool open_proc(Lockfs *lockfs)
@@ -230,7 +232,9 @@ static bool is_stuck(void *ctx, uint64_t *seen)
     bool moved = stamp != *seen;
     *seen = stamp;
     struct pollfd waiting = {.fd = lockfs->fd, .events = POLLIN};
-    bool at_work = __atomic_load_n(&shared->phase, __ATOMIC_RELAXED) != JOURNAL_IDLE;
+    /* A request lies in the buffer from the kernel's read on, before anything is done with it. */
+    bool at_work = __atomic_load_n(&shared->phase, __ATOMIC_RELAXED) != JOURNAL_IDLE ||
+                   request_store_pending(lockfs->requests) > 0;
     return !moved && (at_work || (poll(&waiting, 1, 0) == 1 && waiting.revents & POLLIN));
 }
 
@@ -317,12 +321,12 @@ static int serve_attached(Lockfs *lockfs, int notify)
 static bool watch_state(Lockfs *lockfs)
 {
     void *watched = mmap(NULL, sizeof(JournalShared), PROT_READ, MAP_SHARED, lockfs->state, 0);
-    if (watched == MAP_FAILED) {
-        log_error("cannot start: no memory for the state: %s", strerror(errno));
-        return false;
-    }
-    lockfs->watched = watched;
-    return true;
+    int r = watched == MAP_FAILED ? -errno : request_store_watch(lockfs->state, &lockfs->requests);
+    if (r < 0)
+        log_error("cannot start: no memory for the state: %s", strerror(-r));
+    else
+        lockfs->watched = watched;
+    return r == 0;
 }
 
 static bool open_state(Lockfs *lockfs)

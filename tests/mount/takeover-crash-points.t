@@ -156,4 +156,18 @@ my $before = descriptors();
 for (1 .. 20) { run_once($operations{'mkdir a lock'}, 'answered') }
 cmp_ok descriptors(), '<=', $before + 2, 'no descriptor leaks';
 is $m->umount, 'exit 0', 'the keeper ends well';
+
+# What it had read, and not begun, is neither in the kernel's queue nor under way.
+for my $point (qw(request-read request-begun answering answered request-done)) {
+    subtest "a worker that hangs at $point is replaced" => sub {
+        my $hung = mount_lockfs(env => { LOCKFS_CRASH_POINT => $file, LOCKFS_HANG_SECONDS => 1 });
+        my $lock = $hung->path . '/x.lock';
+        arm("stop $point");
+        expect ok     => $clients{owner}, 'mkdir', $lock;
+        ok !-e $file, 'it was stopped';
+        expect EEXIST => $clients{other}, 'mkdir', $lock;
+        expect ok     => $clients{owner}, 'rmdir', $lock;
+        is $hung->umount, 'exit 0', 'the keeper ends well';
+    };
+}
 done_testing;
