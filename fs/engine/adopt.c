@@ -15,7 +15,7 @@
 typedef struct {
     Engine *engine;
     Engine *old; /* its tables only */
-    bool same_boot;
+    EngineWorld world;
     EngineAdoption *adoption;
 } Adopting;
 
@@ -70,9 +70,9 @@ static const Owner *old_owner(const Engine *old, uint32_t index)
 static Owner *owner_again(const Adopting *adopting, const Owner *was)
 {
     AUTO_PROOF Proof proof = PROOF_NONE;
-    if (adopting->same_boot)
+    if (adopting->world == ENGINE_WORLD_SAME)
         proof_of_owner(adopting->engine->proc, was, &proof);
-    else
+    else if (adopting->world == ENGINE_WORLD_GONE)
         proof.life = PIDREF_DEAD;
     return proof.life == PIDREF_UNKNOWN ? NULL : owner_adopt(adopting->engine, was, &proof);
 }
@@ -152,12 +152,12 @@ static void adopt_all(const Adopting *adopting)
     }
 }
 
-int engine_adopt(Engine *engine, int file, bool same_boot, EngineAdoption *adoption)
+int engine_adopt(Engine *engine, int file, EngineWorld world, EngineAdoption *adoption)
 {
     g_autofree Engine *old = g_new0(Engine, 1);
     g_autofree char *problem = NULL;
     *adoption = (EngineAdoption){0};
-    int r = tables_open(old, file);
+    int r = tables_open(old, file, NULL);
     if (r < 0)
         return r;
     JournalPhase phase = (JournalPhase)old->journal.shared->phase;
@@ -170,7 +170,7 @@ int engine_adopt(Engine *engine, int file, bool same_boot, EngineAdoption *adopt
         !engine_check(old, &problem))
         r = -EPROTO;
     else
-        adopt_all(&(Adopting){engine, old, same_boot, adoption});
+        adopt_all(&(Adopting){engine, old, world, adoption});
     tables_close(old);
     return r;
 }
