@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -47,6 +48,7 @@ typedef struct {
     bool told_to_end;
     bool hung;
     bool replacing;
+    char oom_given[16]; /* oom_score_adj as it was; empty: not known */
     uint64_t seen;
     unsigned stuck_ticks;
     KeeperStart start;
@@ -97,6 +99,10 @@ static void note_signal(int number)
 
 static const int handled[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1};
 
+/* What would stop or end the keeper for nothing: a terminal's job control, a log that nobody reads
+ * any more. The worker inherits that. */
+static const int ignored[] = {SIGTSTP, SIGTTIN, SIGTTOU, SIGPIPE};
+
 static void handle_signals(KeeperShared *shared, bool in_keeper)
 {
     struct sigaction action = {.sa_flags = SA_NOCLDSTOP};
@@ -110,6 +116,40 @@ static void handle_signals(KeeperShared *shared, bool in_keeper)
     }
     if (in_keeper)
         sigprocmask(SIG_UNBLOCK, &set, NULL); /* a worker holds them until it can deal with them */
+}
+
+/* --- what tells the two apart --- */
+
+#define OOM_SCORE "/proc/self/oom_score_adj"
+
+static void write_oom_score(const char *text)
+{
+    int fd = open(OOM_SCORE, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    ssize_t ignored_n = write(fd, text, strlen(text)); /* an ordinary user may not lower it */
+    (void)ignored_n;
+    close(fd);
+}
+
+/* The kernel takes memory back from the worker, if from either: that one can be replaced. */
+static void become_keeper(Run *run)
+{
+    prctl(PR_SET_NAME, KEEPER_COMM);
+    for (size_t i = 0; i < G_N_ELEMENTS(ignored); i++)
+        signal(ignored[i], SIG_IGN);
+    int fd = open(OOM_SCORE, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, run->oom_given, sizeof run->oom_given - 1);
+    if (fd >= 0)
+        close(fd);
+    run->oom_given[n > 0 ? n : 0] = '\0';
+    write_oom_score("-1000");
+}
+
+static void become_worker(const Run *run)
+{
+    prctl(PR_SET_NAME, WORKER_COMM);
+    write_oom_score(run->oom_given);
 }
 
 /* --- the worker's life --- */
@@ -128,6 +168,7 @@ static bool start_worker(Run *run)
                        NULL, NULL, &run->shared->worker, NULL);
     if (pid == 0) {
         handle_signals(run->shared, false);
+        become_worker(run);
         sigdelset(&before, SIGCHLD);
         for (size_t i = 1; i < G_N_ELEMENTS(handled); i++)
             sigaddset(&before, handled[i]);
@@ -294,8 +335,11 @@ static int run_workers(Run *run)
         wait_for_end(run);
         if (WIFEXITED(run->status))
             return WEXITSTATUS(run->status);
-        if (run->replacing)
+        if (run->replacing) {
+            write_oom_score(run->oom_given); /* the program that comes finds it as it was */
             run->keeper->replace(run->keeper->ctx);
+            write_oom_score("-1000");
+        }
         run->replacing = false; /* it could not be started: another worker then */
         describe_end(run);
         slow_down(run);
@@ -317,6 +361,7 @@ int keeper_run(Keeper *keeper)
         run.start.died_ns = clock_boot_ns();
         g_strlcpy(run.start.cause, keeper->resumed, sizeof run.start.cause);
     }
+    become_keeper(&run);
     handle_signals(shared, true);
     int status = run_workers(&run);
     munmap(shared, sizeof *shared);

@@ -8,6 +8,9 @@
  * The keeper waits until the worker's threads are gone, but for one: a thread that waits in a
  * system call on our own mount ends only when the next worker answers it. Any other may still be
  * changing the source, and must not go on doing so when the next worker has answered for it.
+ *
+ * It has a name of its own in ps(1), is the last process that the kernel ends for want of memory
+ * (where it may say so), and does not stop with a terminal's job.
  */
 #ifndef LOCKFS_DAEMON_KEEPER_H
 #define LOCKFS_DAEMON_KEEPER_H
@@ -16,6 +19,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+/* What ps(1) shows. */
+#define KEEPER_COMM "lockfs-keeper"
+#define WORKER_COMM "lockfs"
 
 /* Shared by the keeper and its workers. */
 typedef struct {

@@ -83,7 +83,7 @@ static int open_node(Engine *engine, const Caller *caller, Node *node, int flags
     AUTO_FD int fd = source_open(&engine->store, caller, node, flags);
     if (fd < 0)
         return fd;
-    Handle *handle = handle_new(&engine->store, node, fd, fh);
+    Handle *handle = handle_new(&engine->store, node, fd, caller->tid, fh);
     if (!handle)
         return -ENOMEM;
     handle->token = guard_token(engine, node);
