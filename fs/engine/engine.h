@@ -211,6 +211,10 @@ int engine_handle_fd(Engine *engine, uint64_t fh);
  * as it would have for the caller. */
 int engine_handle_fd_to_write(Engine *engine, const Caller *caller, uint64_t fh);
 
+/* Writes to the end of the file, wherever the source has it. Bytes or negative errno. */
+ssize_t engine_append(Engine *engine, const Caller *caller, uint64_t fh, const void *data,
+                      size_t size);
+
 ssize_t engine_readlink(Engine *engine, uint64_t node, char *buf, size_t size);
 int engine_access(Engine *engine, const Caller *caller, uint64_t node, int mask);
 int engine_statvfs(Engine *engine, uint64_t node, struct statvfs *st);

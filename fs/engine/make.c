@@ -239,7 +239,7 @@ static void undo(Engine *engine, Make *make)
 
 static int open_handle(Engine *engine, Make *make, Node *node, Entry *entry)
 {
-    Handle *handle = handle_new(&engine->store, node, make->fd, &entry->fh);
+    Handle *handle = handle_new(&engine->store, node, make->fd, make->caller->tid, &entry->fh);
     if (!handle)
         return -ENOMEM;
     handle->token = guard_token(engine, node);

@@ -385,11 +385,11 @@ void owner_recover(Engine *engine, Owner *owner)
     owner_settle(engine, owner);
 }
 
-Owner *owner_adopt(Engine *engine, const Owner *was, Pidref *ref)
+Owner *owner_adopt(Engine *engine, const Owner *was, Proof *proof)
 {
-    if (ref->fd >= 0)
-        return owner_obtain(engine, ref, (OwnerScope)was->scope, NULL, was->cgroup_id, was->comm,
-                            was->uid);
+    if (proof->life != PIDREF_DEAD)
+        return owner_obtain(engine, &proof->ref, (OwnerScope)was->scope, &proof->cgroup_events,
+                            was->cgroup_id, was->comm, was->uid);
     Owner fields = {
         .pid = was->pid,
         .start_time = was->start_time,

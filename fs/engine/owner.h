@@ -11,6 +11,7 @@
 #define LOCKFS_ENGINE_OWNER_H
 
 #include "engine/engine.h"
+#include "engine/proof.h"
 
 typedef struct {
     Owner *owner;
@@ -57,9 +58,9 @@ void owner_discard(Engine *engine, Owner *owner);
 /* Watches again, in a table taken up from a process that died. */
 void owner_recover(Engine *engine, Owner *owner);
 
-/* The record for an owner of an earlier mount: `ref` (its descriptor is taken) if it was found
- * alive, else cleared: a dead one. NULL: no room. */
-Owner *owner_adopt(Engine *engine, const Owner *was, Pidref *ref);
+/* The record for an owner of an earlier mount: living, with the descriptors of the proof (which are
+ * taken), or dead. NULL: no room. */
+Owner *owner_adopt(Engine *engine, const Owner *was, Proof *proof);
 
 /* Is the caller the owner or of its family? Cannot tell is a stranger: refusing is the safe side.
  */
