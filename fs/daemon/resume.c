@@ -1,7 +1,7 @@
 #include "daemon/resume.h"
 
 #include "base/log.h"
-#include "engine/engine.h"
+#include "engine/heals.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,8 @@
 
 static uint32_t record_sizes(void)
 {
-    return sizeof(Node) + sizeof(Handle) + sizeof(Claim) + sizeof(Owner) + sizeof(JournalShared);
+    return sizeof(Node) + sizeof(Handle) + sizeof(Claim) + sizeof(Owner) + sizeof(HealRecord) +
+           sizeof(JournalShared);
 }
 
 int resume_write(int state, ResumeHeader *header)

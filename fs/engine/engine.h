@@ -76,6 +76,7 @@ typedef struct {
     pid_t reaper_tid;
     Trash *trash;
     Heals *heals;
+    SlotArray heal_records; /* heals.h */
     Waiters *waiters;
     NoticeFunc notice; /* NULL while nobody listens */
     void *notice_ctx;

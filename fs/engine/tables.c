@@ -1,6 +1,7 @@
 #include "engine/tables.h"
 
 #include "base/fd.h"
+#include "engine/heals.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #define NAMES_AT (1ULL << 32)
 #define STORE_AT (NAMES_AT + NAMES_FILE_SPAN)
 #define CLAIMS_AT (STORE_AT + STORE_FILE_SPAN)
+#define HEALS_AT (CLAIMS_AT + CLAIM_TABLE_FILE_SPAN)
 
 static void keep_in_journal(Engine *engine)
 {
@@ -25,6 +27,7 @@ static void keep_in_journal(Engine *engine)
     journal_add(&engine->journal, &engine->store.handles);
     journal_add(&engine->journal, &engine->claims.claims);
     journal_add(&engine->journal, &engine->claims.owners);
+    journal_add(&engine->journal, &engine->heal_records);
     engine->store.journal = &engine->journal;
 }
 
@@ -46,6 +49,9 @@ int tables_map(Engine *engine, int file, uint32_t locks, uint64_t first_token, i
         r = claim_table_init(&engine->claims, &engine->names, file, CLAIMS_AT, claims_for(locks),
                              first_token);
     if (r == 0)
+        r = slot_array_init(&engine->heal_records, file, HEALS_AT, sizeof(HealRecord),
+                            HEALS_RECORDS_MAX);
+    if (r == 0)
         keep_in_journal(engine);
     return r;
 }
@@ -66,5 +72,6 @@ void tables_close(Engine *engine)
     journal_done(&engine->journal);
     claim_table_done(&engine->claims);
     store_done(&engine->store);
+    slot_array_done(&engine->heal_records);
     names_done(&engine->names);
 }

@@ -301,6 +301,22 @@ static bool was_executed(Store *store, JournalAct *act, const FreeTest *test)
     return false;
 }
 
+static void hold_one(Store *store, uint64_t dev, uint64_t ino, bool hold)
+{
+    Node *node = node_by_ino(store, dev, ino);
+    if (node)
+        node->pins += hold ? 1U : -1U; /* nobody is to be freed before the act is dealt with */
+}
+
+void act_hold(Store *store, bool hold)
+{
+    const JournalAct *act = journal_act(store->journal);
+    if (!act)
+        return;
+    hold_one(store, act->dir_dev, act->dir_ino, hold);
+    hold_one(store, act->new_dir_dev, act->new_dir_ino, hold);
+}
+
 void act_recover(Store *store, bool (*is_free)(void *ctx, int fd), void *ctx)
 {
     JournalAct *act = journal_act(store->journal);
