@@ -185,12 +185,13 @@ my @operations = (
     'taking the name of the dead who left something' => {
         ready => [ 'victim born', 'victim mkdir /x.lock', 'victim put /x.lock/in text' ],
         call  => [ 'victim dies', 'owner mkdir /x.lock' ],
-        then  => [ 'other get /x.lock/in -> ENOENT', 'owner rmdir /x.lock' ],
+        then  => [ 'other get /x.lock/in -> ENOENT', 'owner rmdir /x.lock', 'ctl restore --as /back /x.lock', 'owner get /back/in -> ok text', 'owner unlink /back/in', 'owner rmdir /back' ],
     },
     'rename over the dead who left something' => {
         ready => [ 'owner mkdir /tmp', 'owner put /tmp/id me', 'victim born', 'victim mkdir /x.lock', 'victim put /x.lock/in text' ],
         call  => [ 'victim dies', 'owner rename /tmp /x.lock' ],
-        then  => [ 'other get /x.lock/id -> ok me', 'other unlink /x.lock/id -> EBUSY', 'owner unlink /x.lock/id', 'owner rmdir /x.lock' ],
+        then  => [ 'other get /x.lock/id -> ok me', 'other unlink /x.lock/id -> EBUSY', 'owner unlink /x.lock/id', 'owner rmdir /x.lock',
+                   'ctl restore --as /back /x.lock', 'owner unlink /back/in', 'owner rmdir /back' ],
     },
     'removing a directory with the dead inside' => {
         ready => [ 'owner mkdir /d', 'victim born', 'victim mkdir /d/x.lock', 'victim mkdir /d/y.lock', 'owner open dir /d -> fd f' ],
@@ -205,7 +206,7 @@ my @operations = (
     'healing what held something' => {
         ready => [ 'victim born', 'victim mkdir /x.lock', 'victim put /x.lock/in text', 'watch' ],
         call  => [ 'victim dies', 'watch x.lock' ],
-        then  => [ 'other get /x.lock/in -> ENOENT' ],
+        then  => [ 'other get /x.lock/in -> ENOENT', 'ctl restore --as /back /x.lock', 'owner get /back/in -> ok text', 'owner unlink /back/in', 'owner rmdir /back' ],
     },
 );
 
