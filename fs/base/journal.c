@@ -120,6 +120,7 @@ unsigned journal_rollback(Journal *journal)
         at += sizeof *kept + kept->size;
         n++;
     }
+    set_used(journal, section(shared)); /* it is done: who comes next need not */
     for (unsigned i = 0; i < journal->n_arrays; i++)
         slot_array_count(journal->arrays[i]);
     return n;
@@ -132,6 +133,8 @@ static void open_section(Journal *journal)
 
 static void set_phase(Journal *journal, JournalPhase phase)
 {
+    if (phase == JOURNAL_ANSWERED || phase == JOURNAL_PASSED)
+        journal->shared->answers++;
     __atomic_store_n(&journal->shared->phase, phase, __ATOMIC_RELEASE);
 }
 

@@ -87,7 +87,7 @@ typedef struct {
     int64_t moment;        /* of the operation, since the epoch; 0: nobody has asked */
     uint64_t counters[16]; /* the user's statistics */
     uint32_t n_failures;
-    uint32_t spare;
+    uint32_t answers;                          /* counts them, and wraps around */
     JournalFailure failures[JOURNAL_FAILURES]; /* of this operation */
     JournalAct acts[2];
 } JournalShared;
