@@ -120,6 +120,7 @@ unsigned journal_rollback(Journal *journal)
         at += sizeof *kept + kept->size;
         n++;
     }
+    set_used(journal, section(shared)); /* it is done: who comes next need not */
     for (unsigned i = 0; i < journal->n_arrays; i++)
         slot_array_count(journal->arrays[i]);
     return n;

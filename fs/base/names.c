@@ -11,11 +11,12 @@
 
 static const size_t class_bytes[NAMES_CLASSES] = {40, 72, 272, 4096};
 
-int names_init(Names *names, int fd, uint64_t offset, uint32_t max)
+int names_init(Names *names, int fd, uint64_t offset, uint64_t paths_offset, uint32_t max)
 {
     memset(names, 0, sizeof *names);
     for (unsigned c = 0; c < NAMES_CLASSES; c++) {
-        int r = slot_array_init(&names->classes[c], fd, offset + c * (1ULL << 40), class_bytes[c],
+        uint64_t at = c == NAMES_CLASSES - 1 ? paths_offset : offset + c * (1ULL << 40);
+        int r = slot_array_init(&names->classes[c], fd, at, class_bytes[c],
                                 max < INDEX_MASK ? max : INDEX_MASK);
         if (r < 0) {
             names_done(names);

@@ -15,10 +15,11 @@ typedef struct {
     SlotArray classes[NAMES_CLASSES];
 } Names;
 
-/* Bytes of file that a Names takes, for laying out what comes after it. */
-#define NAMES_FILE_SPAN (NAMES_CLASSES * (1ULL << 40))
+/* Bytes of file that a Names takes, for laying out what comes after it; and as many as one class
+ * again for paths. */
+#define NAMES_FILE_SPAN ((NAMES_CLASSES - 1) * (1ULL << 40))
 
-int names_init(Names *names, int fd, uint64_t offset, uint32_t max);
+int names_init(Names *names, int fd, uint64_t offset, uint64_t paths_offset, uint32_t max);
 void names_done(Names *names);
 
 /* Keeps a copy; 0 when there is no room or the name is longer than 255 bytes. */

@@ -51,6 +51,7 @@ typedef struct Trash Trash;
 typedef struct Heals Heals;
 typedef struct Waiters Waiters;
 typedef struct Notice Notice;
+typedef struct Observed Observed;
 
 /* Hears of what happens to claims. Called with the lock held, by whichever thread made it happen.
  */
@@ -78,7 +79,8 @@ typedef struct {
     Heals *heals;
     SlotArray heal_records; /* heals.h */
     Waiters *waiters;
-    NoticeFunc notice; /* NULL while nobody listens */
+    Observed *observed; /* NULL unless options.observe */
+    NoticeFunc notice;  /* NULL while nobody listens */
     void *notice_ctx;
     EngineStats stats;
     RequestStats requests;

@@ -2,6 +2,7 @@
 #include "engine/entry.h"
 #include "engine/guard.h"
 #include "engine/life.h"
+#include "engine/observed.h"
 #include "engine/reserved.h"
 #include "engine/waiters.h"
 
@@ -82,11 +83,12 @@ static int open_node(Engine *engine, const Caller *caller, Node *node, int flags
     AUTO_FD int fd = source_open(&engine->store, caller, node, flags);
     if (fd < 0)
         return fd;
-    Handle *handle = handle_new(&engine->store, node, fd, fh);
+    Handle *handle = handle_new(&engine->store, node, fd, caller->tid, fh);
     if (!handle)
         return -ENOMEM;
     handle->token = guard_token(engine, node);
     fd_take(&fd);
+    observed_opened(engine, caller, node);
     return 0;
 }
 
