@@ -33,7 +33,7 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
-#define JOURNAL_ARRAYS 8
+#define JOURNAL_ARRAYS 16
 #define JOURNAL_REPLY_MAX (1024 * 1024 + 4096)
 
 typedef enum {

@@ -104,6 +104,12 @@ static inline void *slot_at(const SlotArray *array, uint32_t index)
     return head;
 }
 
+/* Of a record of this array. */
+static inline uint32_t slot_index(const SlotArray *array, const void *record)
+{
+    return (uint32_t)(((const char *)record - array->base) / array->record);
+}
+
 static inline bool slot_is_used(const SlotArray *array, uint32_t index)
 {
     if (index == 0 || index > array->used)

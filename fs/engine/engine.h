@@ -77,6 +77,7 @@ typedef struct {
     pid_t reaper_tid;
     Trash *trash;
     Heals *heals;
+    SlotArray heal_records; /* heals.h */
     Waiters *waiters;
     Observed *observed; /* NULL unless options.observe */
     NoticeFunc notice;  /* NULL while nobody listens */

@@ -131,12 +131,12 @@ static int restore(Engine *engine, const Caller *caller, uint64_t dir_id, const 
                    uint64_t token)
 {
     Node *dir = node_by_id(&engine->store, dir_id);
-    const Heal *heal = heals_find(engine, token);
+    const HealRecord *heal = heals_find(engine, token);
     if (!dir)
         return -ESTALE;
-    if (!trash_has(engine, token))
+    if (!heals_is_kept(heal))
         return -ENOENT;
-    if (!is_master(engine, caller) && (!heal || heal->uid != caller->uid))
+    if (!is_master(engine, caller) && heal->uid != caller->uid)
         return -EPERM;
     if (reserved_name(name))
         return -EINVAL;

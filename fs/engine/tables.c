@@ -1,6 +1,7 @@
 #include "engine/tables.h"
 
 #include "base/fd.h"
+#include "engine/heals.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@ static void keep_in_journal(Engine *engine)
     journal_add(&engine->journal, &engine->store.handles);
     journal_add(&engine->journal, &engine->claims.claims);
     journal_add(&engine->journal, &engine->claims.owners);
+    journal_add(&engine->journal, &engine->heal_records);
     engine->store.journal = &engine->journal;
 }
 
@@ -33,13 +35,16 @@ static int map_all(Engine *engine, int file, const Layout *layout, uint32_t lock
 {
     int r = journal_init(&engine->journal, file, 0);
     if (r == 0)
-        r = names_init(&engine->names, file, TABLES_NAMES_AT, MAX_NODES);
+        r = names_init(&engine->names, file, TABLES_NAMES_AT, TABLES_PATHS_AT, MAX_NODES);
     if (r == 0)
         r = store_init(&engine->store, root_fd, in_place, &engine->names, file,
                        &layout->tables[LAYOUT_NODES], MAX_NODES, fd_raise_limit());
     if (r == 0)
         r = claim_table_init(&engine->claims, &engine->names, file, &layout->tables[LAYOUT_CLAIMS],
                              claims_for(locks), first_token);
+    if (r == 0)
+        r = slot_array_init(&engine->heal_records, file, TABLES_HEALS_AT, sizeof(HealRecord),
+                            HEALS_RECORDS_MAX);
     if (r == 0)
         keep_in_journal(engine);
     return r;
@@ -72,5 +77,6 @@ void tables_close(Engine *engine)
     journal_done(&engine->journal);
     claim_table_done(&engine->claims);
     store_done(&engine->store);
+    slot_array_done(&engine->heal_records);
     names_done(&engine->names);
 }
