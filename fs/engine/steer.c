@@ -153,9 +153,16 @@ static int restore(Engine *engine, const Caller *caller, uint64_t dir_id, const 
         return r;
     absent_clear(&engine->absent, dir_id, name);
     engine->stats.restored++;
-    g_autofree char *path = g_strescape(entry_path(engine, dir, name), NULL);
-    log_info("restore path=\"%s\" token=%llu by=%d by_uid=%u", path, (unsigned long long)token,
-             caller->tid, caller->uid);
+    decision_tell(LOG_LEVEL_INFO, &(Decision){
+                                      .event = "restore",
+                                      .reason = "command",
+                                      .path = entry_path(engine, dir, name),
+                                      .token = token,
+                                      .pid = heal ? heal->pid : 0,
+                                      .comm = heal ? heal->comm : "",
+                                      .uid = heal ? heal->uid : 0,
+                                      .by = caller,
+                                  });
     return 0;
 }
 
