@@ -137,12 +137,15 @@ void snapshot_done(Snapshot *snapshot)
     rule_set_unref(snapshot->rules);
 }
 
-static char *relative_to(const char *path, const char *top)
+char *snapshot_heal_path(Engine *engine, Node *top, const Heal *heal)
 {
-    size_t len = strlen(top);
-    if (len == 0)
-        return g_strdup(path);
-    return strncmp(path, top, len) == 0 && path[len] == '/' ? g_strdup(path + len + 1) : NULL;
+    if (top == node_root(&engine->store))
+        return g_strdup(heal->path);
+    const char *here =
+        entry_path(engine, node_parent(&engine->store, top), names_get(&engine->names, top->name));
+    size_t len = strlen(here);
+    bool below = strncmp(heal->path, here, len) == 0 && heal->path[len] == '/';
+    return below ? g_strdup(heal->path + len + 1) : NULL;
 }
 
 typedef struct {
@@ -176,21 +179,17 @@ GPtrArray *snapshot_heals(Engine *engine, uint64_t dir)
     Node *top = node_by_id(&engine->store, dir);
     GPtrArray *list = NULL;
     if (top) {
-        bool whole = top == node_root(&engine->store);
-        const char *here = whole ? ""
-                                 : entry_path(engine, node_parent(&engine->store, top),
-                                              names_get(&engine->names, top->name));
         list = heals_list(engine);
         for (guint i = list->len; i-- > 0;) {
             Heal *heal = g_ptr_array_index(list, i);
-            char *path = relative_to(heal->path, here);
+            char *path = snapshot_heal_path(engine, top, heal);
             heal->kept = heal->kept && trash_has(engine, heal->token);
             g_free(heal->path);
             heal->path = path;
             if (!path)
                 g_ptr_array_remove_index(list, i); /* frees it */
         }
-        if (whole)
+        if (top == node_root(&engine->store))
             trash_each(engine, add_unknown, &(Kept){list, engine});
     }
     engine_unlock(engine);

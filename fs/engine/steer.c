@@ -9,6 +9,7 @@
 #include "engine/owner.h"
 #include "engine/reaper.h"
 #include "engine/reserved.h"
+#include "engine/snapshot.h"
 #include "engine/trash.h"
 #include "engine/vacate.h"
 #include "proc/pidfd-sys.h"
@@ -127,6 +128,15 @@ int steer_transfer(Engine *engine, const Caller *caller, uint64_t dir, const cha
     return r;
 }
 
+/* Was it below this directory? Of what an earlier daemon left only the root can tell. */
+static bool healed_below(Engine *engine, Node *dir, const Heal *heal)
+{
+    if (!heal)
+        return dir == node_root(&engine->store);
+    g_autofree char *path = snapshot_heal_path(engine, dir, heal);
+    return path != NULL;
+}
+
 static int restore(Engine *engine, const Caller *caller, uint64_t dir_id, const char *name,
                    uint64_t token)
 {
@@ -134,7 +144,7 @@ static int restore(Engine *engine, const Caller *caller, uint64_t dir_id, const 
     const Heal *heal = heals_find(engine, token);
     if (!dir)
         return -ESTALE;
-    if (!trash_has(engine, token))
+    if (!trash_has(engine, token) || !healed_below(engine, dir, heal))
         return -ENOENT;
     if (!is_master(engine, caller) && (!heal || heal->uid != caller->uid))
         return -EPERM;
