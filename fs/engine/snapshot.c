@@ -139,11 +139,10 @@ void snapshot_done(Snapshot *snapshot)
 
 char *snapshot_heal_path(Engine *engine, Node *top, const Heal *heal)
 {
-    if (top == node_root(&engine->store))
-        return g_strdup(heal->path);
-    const char *here =
-        entry_path(engine, node_parent(&engine->store, top), names_get(&engine->names, top->name));
+    const char *here = entry_path_of(engine, top);
     size_t len = strlen(here);
+    if (len == 0)
+        return g_strdup(heal->path);
     bool below = strncmp(heal->path, here, len) == 0 && heal->path[len] == '/';
     return below ? g_strdup(heal->path + len + 1) : NULL;
 }

@@ -9,6 +9,8 @@
 #include "engine/engine.h"
 #include "engine/heals.h"
 #include "engine/waiters.h"
+#include "proc/hiding.h" /* for whoever renders it */
+#include "proc/pid-ns.h"
 
 typedef struct {
     pid_t pid;
