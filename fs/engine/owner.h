@@ -17,7 +17,8 @@ typedef struct {
     Owner *heir; /* NULL: the owner itself called */
     pid_t caller_pid;
     char caller_comm[CLAIM_COMM_SIZE];
-    uint8_t reason; /* OwnerReason */
+    uint8_t reason;      /* OwnerReason */
+    uint8_t caller_kind; /* HelperKind */
 } OwnerFound;
 
 /* Who shall own what this caller makes under this rule. Both are watched for death before this
