@@ -40,6 +40,12 @@ typedef struct {
     uint64_t counter; /* the user's, in one piece with the records */
 } SlotExtent;
 
+/* Where an array lies in its file, and how large its records are. */
+typedef struct {
+    uint64_t offset;
+    size_t record;
+} SlotPlace;
+
 /* Told of every record before anybody can change it (see journal.h). */
 typedef struct SlotKeeper SlotKeeper;
 struct SlotKeeper {

@@ -119,10 +119,10 @@ typedef struct {
 /* Bytes of file that the records take. */
 #define CLAIM_TABLE_FILE_SPAN (2 * (1ULL << 40))
 
-/* Tokens start above first_token, and above those of a table that is taken up. The table must not
- * move afterwards. 0 or negative errno. */
-int claim_table_init(ClaimTable *table, Names *names, int fd, uint64_t offset, uint32_t max,
-                     uint64_t first_token);
+/* places: of claims and owners. Tokens start above first_token, and above those of a table that is
+ * taken up. The table must not move afterwards. 0 or negative errno. */
+int claim_table_init(ClaimTable *table, Names *names, int fd, const SlotPlace places[2],
+                     uint32_t max, uint64_t first_token);
 void claim_table_done(ClaimTable *table);
 
 /* Indexes and counts anew what a table that was taken up holds. */

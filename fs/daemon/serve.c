@@ -9,7 +9,7 @@
 #include "daemon/resume.h"
 #include "daemon/state-file.h"
 #include "daemon/through-mount.h"
-#include "engine/adopt.h"
+#include "engine/layout.h"
 #include "engine/recover.h"
 #include "fuse/request-store.h"
 #include "fuse/server.h"
@@ -25,6 +25,10 @@
 
 /* Without progress for so long, a worker is replaced. */
 #define HANG_SECONDS 10
+
+/* There may be room for the state again a moment later. */
+#define CONVERT_TRIES 20
+#define CONVERT_PAUSE_NS (CLOCK_NS_PER_S / 4)
 
 /* All that belongs to one mount. */
 typedef struct {
@@ -152,12 +156,14 @@ static void adopt_left(Lockfs *lockfs)
 {
     StateFile *file = &lockfs->file;
     EngineAdoption adoption;
-    bool same_boot;
+    g_autofree ResumeHeader *header = g_new0(ResumeHeader, 1);
     if (file->left < 0)
         return;
-    if (access(file->left_path, F_OK) == 0 &&
-        resume_read_left(file->left, proc_boot_id(lockfs->proc), &same_boot)) {
-        int r = engine_adopt(&lockfs->engine, file->left, same_boot, &adoption);
+    if (access(file->left_path, F_OK) == 0 && resume_read_left(file->left, header)) {
+        int r = layout_convert(file->left, header->version);
+        if (r == 0)
+            r = engine_adopt(&lockfs->engine, file->left, resume_world(header, lockfs->proc),
+                             &adoption);
         if (r < 0)
             log_warning("%s: the state that an earlier mount left is damaged: its locks are owned "
                         "by nobody now",
@@ -206,6 +212,7 @@ static int serve(void *ctx, const KeeperStart *start)
 {
     Lockfs *lockfs = ctx;
     EndSignal *end = NULL;
+    lockfs->through.inside = start->shared ? &start->shared->inside : NULL;
     bool ready =
         start_engine(lockfs) && (start->number ? take_over(lockfs, start) : start_server(lockfs));
     if (ready)
@@ -238,6 +245,12 @@ static bool is_stuck(void *ctx, uint64_t *seen)
     return !moved && (at_work || (poll(&waiting, 1, 0) == 1 && waiting.revents & POLLIN));
 }
 
+static uint32_t answers(void *ctx)
+{
+    const Lockfs *lockfs = ctx;
+    return __atomic_load_n(&lockfs->watched->answers, __ATOMIC_RELAXED);
+}
+
 static unsigned hang_limit(void)
 {
     const char *text = getenv("LOCKFS_HANG_SECONDS");
@@ -268,6 +281,7 @@ static int serve_by_workers(Lockfs *lockfs)
 {
     Keeper keeper = {.run = serve,
                      .is_stuck = is_stuck,
+                     .answers = answers,
                      .may_replace = may_replace,
                      .replace = replace,
                      .ctx = lockfs,
@@ -291,6 +305,7 @@ static bool write_header(Lockfs *lockfs)
         .in_place = options->in_place,
         .device = lockfs->through.dev,
     };
+    header->pid_ns = proc_own_pid_ns_id(lockfs->proc);
     g_strlcpy(header->boot_id, proc_boot_id(lockfs->proc), sizeof header->boot_id);
     g_strlcpy(header->mountpoint, options->mountpoint, PATH_MAX);
     g_strlcpy(header->source, options->source ? options->source : "", PATH_MAX);
@@ -336,6 +351,8 @@ static bool open_state(Lockfs *lockfs)
     if (r == 0 && fallocate(lockfs->state, 0, 0, sizeof(JournalShared)) != 0)
         r = -errno;
     if (r == 0)
+        r = layout_write(lockfs->state, resume_version());
+    if (r == 0)
         return watch_state(lockfs);
     log_error("cannot start: no room for the state%s%s: %s", lockfs->file.path ? " in " : "",
               lockfs->file.path ? lockfs->file.path : "", strerror(-r));
@@ -374,6 +391,23 @@ int serve_mount(const Options *options)
     return status;
 }
 
+/* Nobody serves meanwhile. */
+static bool convert(Lockfs *lockfs, uint32_t version)
+{
+    int r = resume_convert(lockfs->state, version);
+    for (int tries = 1; r < 0 && tries < CONVERT_TRIES; tries++) {
+        nanosleep(&(struct timespec){.tv_nsec = CONVERT_PAUSE_NS}, NULL);
+        r = resume_convert(lockfs->state, version);
+    }
+    if (r < 0) {
+        log_error("%s: cannot bring the state into this program's layout: %s; the mount ends, its "
+                  "locks are taken up by the next one",
+                  lockfs->options->mountpoint, strerror(-r));
+        mount_detach(lockfs->options);
+    }
+    return r == 0;
+}
+
 static int serve_with_header(const Options *options, const ResumeHeader *header, Lockfs *lockfs)
 {
     lockfs->options = options;
@@ -386,14 +420,14 @@ static int serve_with_header(const Options *options, const ResumeHeader *header,
     };
     lockfs->file = STATE_FILE_NONE;
     lockfs->file.path = header->path[0] ? g_strdup(header->path) : NULL;
-    lockfs->through = (ThroughMount){options->mountpoint, header->device};
-    if (header->version == 1)
+    lockfs->through = (ThroughMount){.mountpoint = options->mountpoint, .dev = header->device};
+    if (header->version < 2)
         note_device(lockfs);
     if (!options->foreground)
         log_set_target(LOG_TO_SYSLOG);
     lockfs->helpers = helper_list_new_shipped();
     end_signal_hold();
-    if (!watch_state(lockfs) || !write_header(lockfs))
+    if (!convert(lockfs, header->version) || !watch_state(lockfs) || !write_header(lockfs))
         return 1;
     int status = serve_by_workers(lockfs);
     helper_list_free(lockfs->helpers);
@@ -412,7 +446,7 @@ int serve_resumed(int argc, char **argv, int state, bool check)
     for (guint i = 0; i < lockfs.inherited->len; i++)
         if (g_array_index(lockfs.inherited, int, i) > STDERR_FILENO)
             fcntl(g_array_index(lockfs.inherited, int, i), F_SETFD, FD_CLOEXEC);
-    if (!open_proc(&lockfs) || !resume_read(state, proc_boot_id(lockfs.proc), header))
+    if (!open_proc(&lockfs) || !resume_read(state, lockfs.proc, header))
         return status;
     OptionsPlaces places = {header->source[0] ? header->source : NULL, header->mountpoint,
                             header->in_place};

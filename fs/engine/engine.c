@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "engine/heals.h"
 #include "engine/life.h"
+#include "engine/observed.h"
 #include "engine/owner.h"
 #include "engine/reaper.h"
 #include "engine/tables.h"
@@ -55,6 +56,8 @@ int engine_init(Engine *engine, int root_fd, bool in_place, const EngineOptions 
         .file = -1,
         .places_changed = 1,
     };
+    if (options->observe)
+        observed_begin(engine);
     pthread_mutex_init(&engine->lock, NULL);
     creds_init(&engine->serving_creds, thread_groups, proc);
     engine->store.creds = &engine->serving_creds;
@@ -154,6 +157,7 @@ void engine_done(Engine *engine)
     trash_free(engine);
     heals_free(engine->heals);
     waiters_free(engine->waiters);
+    observed_done(engine);
     close_owners(engine);
     reaper_free(engine);
     store_close_all(&engine->store);

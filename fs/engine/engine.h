@@ -51,6 +51,7 @@ typedef struct Trash Trash;
 typedef struct Heals Heals;
 typedef struct Waiters Waiters;
 typedef struct Notice Notice;
+typedef struct Observed Observed;
 
 /* Hears of what happens to claims. Called with the lock held, by whichever thread made it happen.
  */
@@ -77,7 +78,8 @@ typedef struct {
     Trash *trash;
     Heals *heals;
     Waiters *waiters;
-    NoticeFunc notice; /* NULL while nobody listens */
+    Observed *observed; /* NULL unless options.observe */
+    NoticeFunc notice;  /* NULL while nobody listens */
     void *notice_ctx;
     EngineStats stats;
     RequestStats requests;
@@ -208,6 +210,10 @@ int engine_handle_fd(Engine *engine, uint64_t fh);
  * thread acts as the caller from here on, so that the source clears the set-id bits, or does not,
  * as it would have for the caller. */
 int engine_handle_fd_to_write(Engine *engine, const Caller *caller, uint64_t fh);
+
+/* Writes to the end of the file, wherever the source has it. Bytes or negative errno. */
+ssize_t engine_append(Engine *engine, const Caller *caller, uint64_t fh, const void *data,
+                      size_t size);
 
 ssize_t engine_readlink(Engine *engine, uint64_t node, char *buf, size_t size);
 int engine_access(Engine *engine, const Caller *caller, uint64_t node, int mask);

@@ -6,6 +6,7 @@
 #include "engine/entry.h"
 #include "engine/guard.h"
 #include "engine/life.h"
+#include "engine/observed.h"
 #include "engine/reserved.h"
 #include "engine/vacate.h"
 
@@ -136,7 +137,7 @@ void make_claim_begin(Engine *engine, Claim *claim, const OwnerFound *who, Node 
 /* What a program makes that only copies is data, unless a rule asks for any create. */
 static int leave_copy_alone(Engine *engine, Make *make, const Rule *rule)
 {
-    if (make->who.caller_kind != HELPER_COPIER || rule->traits.create_any)
+    if (!owner_found_copies(&make->who) || rule->traits.create_any)
         return 0;
     make_claim_cancel(engine, make->claim, &make->who);
     make->claim = NULL;
@@ -173,7 +174,7 @@ static int prepare(Engine *engine, Make *make)
                                &make->claim);
     if (r == 0 && make->claim)
         r = leave_copy_alone(engine, make, rule);
-    return r;
+    return r == -ENOLCK && engine->options.observe ? 0 : r;
 }
 
 static int make_file(Engine *engine, Make *make)
@@ -252,7 +253,7 @@ static void undo(Engine *engine, Make *make)
 
 static int open_handle(Engine *engine, Make *make, Node *node, Entry *entry)
 {
-    Handle *handle = handle_new(&engine->store, node, make->fd, &entry->fh);
+    Handle *handle = handle_new(&engine->store, node, make->fd, make->caller->tid, &entry->fh);
     if (!handle)
         return -ENOMEM;
     handle->token = guard_token(engine, node);
@@ -313,6 +314,8 @@ void engine_make(Engine *engine, const Caller *caller, const Making *making, Eng
     Make make = {.making = making, .caller = caller, .fd = -1};
     engine_lock(engine);
     int r = run(engine, &make, &entry);
+    if (r == 0 && make.fresh)
+        observed_made(engine, caller, make.dir, making->name, claim_kind_of(making->kind));
     engine_unlock(engine);
     done(user, r, &entry);
 }

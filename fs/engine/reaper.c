@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "engine/entry.h"
 #include "engine/life.h"
+#include "engine/observed.h"
 #include "engine/owner.h"
 #include "engine/trash.h"
 #include "engine/vacate.h"
@@ -198,6 +199,7 @@ static bool errand_next(Engine *engine, uint64_t owner_id, Errand *errand)
     Owner *owner = slot_find_id(&engine->claims.owners, owner_id);
     if (owner && !engine->reaper->stopping && life_owner_is_dead(engine, owner)) {
         owner->holds++; /* what follows may end its last claim */
+        observed_owner_ended(engine, owner);
         const Claim *claim = next_claim(engine, owner);
         found = claim != NULL;
         if (found)

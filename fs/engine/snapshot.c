@@ -177,9 +177,7 @@ GPtrArray *snapshot_heals(Engine *engine, uint64_t dir)
     GPtrArray *list = NULL;
     if (top) {
         bool whole = top == node_root(&engine->store);
-        const char *here = whole ? ""
-                                 : entry_path(engine, node_parent(&engine->store, top),
-                                              names_get(&engine->names, top->name));
+        const char *here = entry_path_of(engine, top);
         list = heals_list(engine);
         for (guint i = list->len; i-- > 0;) {
             Heal *heal = g_ptr_array_index(list, i);

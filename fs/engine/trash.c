@@ -108,7 +108,7 @@ static void keep(Engine *engine, Node *dir, const char *name, uint64_t token, in
 
 int trash_take(Engine *engine, Node *dir, const char *name, Node *node, uint64_t token)
 {
-    int64_t now = clock_real_ns();
+    int64_t now = journal_moment(&engine->journal);
     char kept_name[256], beside[256];
     snprintf(kept_name, sizeof kept_name, "%lld-%llu-%.*s", (long long)(now / CLOCK_NS_PER_S),
              (unsigned long long)token, KEEP_NAME, name);
