@@ -10,12 +10,12 @@
 #define LINES_MAX 4096
 
 static const char *const event_names[] = {
-    [NOTICE_ACQUIRED] = "acquired",     [NOTICE_CONTENDED] = "contended",
-    [NOTICE_REFUSED] = "refused",       [NOTICE_RELEASED] = "released",
-    [NOTICE_PUBLISHED] = "published",   [NOTICE_MOVED] = "moved",
-    [NOTICE_INHERITED] = "inherited",   [NOTICE_TRANSFERRED] = "transferred",
-    [NOTICE_BROKEN] = "broken",         [NOTICE_HEALED] = "healed",
-    [NOTICE_WOULD_HEAL] = "would_heal",
+    [NOTICE_ACQUIRED] = "acquired",   [NOTICE_CONTENDED] = "contended",
+    [NOTICE_REFUSED] = "refused",     [NOTICE_RELEASED] = "released",
+    [NOTICE_PUBLISHED] = "published", [NOTICE_MOVED] = "moved",
+    [NOTICE_INHERITED] = "inherited", [NOTICE_TRANSFERRED] = "transferred",
+    [NOTICE_BROKEN] = "broken",       [NOTICE_HEALED] = "healed",
+    [NOTICE_UNPACKED] = "unpacked",   [NOTICE_WOULD_HEAL] = "would_heal",
 };
 
 static void add_process(const Viewer *viewer, GString *out, const char *key, pid_t pid,
