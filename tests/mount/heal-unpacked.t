@@ -177,6 +177,20 @@ subtest 'copies are data at once, whatever becomes of the script' => sub {
     is $other->stat($any->path . '/x.lock'), 'ENOENT', 'is a lock where a rule says create=any';
 };
 
+subtest 'the worker is killed between the two' => sub {
+    my ($dated, $held) = (client(), client());
+    expect ok => $dated, 'mkdir', "$p/data.lock";
+    expect ok => $dated, 'utimens', "$p/data.lock", $old, $old;
+    expect ok => $held, 'mkdir', "$p/held.lock";
+    my $keeper = $m->pid;
+    my ($worker) = split ' ', slurp("/proc/$keeper/task/$keeper/children");
+    kill 'KILL', $worker;
+    $_->stop for $dated, $held;
+    is $other->stat("$p/data.lock")->{mtime}, $old, 'what was dated stays';
+    is $other->stat("$p/held.lock"), 'ENOENT', 'what was not goes';
+    rmdir "$p/data.lock";
+};
+
 subtest 'a maker that ended while nobody served' => sub {
     my $source = temp_path('unserved');
     mkdir $source;
