@@ -134,6 +134,26 @@ subtest 'listeners and the log are told' => sub {
     is $told->umount, 'exit 0', 'unmounted';
 };
 
+subtest 'with observe it is told apart, too' => sub {
+    my $dry = mount_lockfs(source => 'tmpfs', options => 'observe');
+    my $q = $dry->path;
+    open my $events, '<', "$q/.lockfs/events" or die $!;
+    for my $x ('dated', 'plain') {
+        my $maker = client();
+        expect ok => $maker, 'excl', "$q/$x.lock";
+        expect ok => $maker, 'utimens', "$q/$x.lock", $old, $old if $x eq 'dated';
+        $maker->stop;
+    }
+    my %told;
+    while (keys %told < 2) {
+        my ($event, $path) = readline($events) =~ /"event":"(unpacked|would_heal)".*"path":"(\w+)/;
+        $told{$path} = $event if $path;
+    }
+    is_deeply \%told, { dated => 'unpacked', plain => 'would_heal' }, 'what would be healed, and what would stay';
+    close $events;
+    is $dry->umount, 'exit 0', 'unmounted';
+};
+
 # tar at work on an archive that comes through a pipe: the first file is whole, the second is not.
 sub tar_at_work {
     my $from = temp_path('archive');
