@@ -134,6 +134,26 @@ subtest 'listeners and the log are told' => sub {
     is $told->umount, 'exit 0', 'unmounted';
 };
 
+subtest 'with observe it is told apart, too' => sub {
+    my $dry = mount_lockfs(source => 'tmpfs', options => 'observe');
+    my $q = $dry->path;
+    open my $events, '<', "$q/.lockfs/events" or die $!;
+    for my $x ('dated', 'plain') {
+        my $maker = client();
+        expect ok => $maker, 'excl', "$q/$x.lock";
+        expect ok => $maker, 'utimens', "$q/$x.lock", $old, $old if $x eq 'dated';
+        $maker->stop;
+    }
+    my %told;
+    while (keys %told < 2) {
+        my ($event, $path) = readline($events) =~ /"event":"(unpacked|would_heal)".*"path":"(\w+)/;
+        $told{$path} = $event if $path;
+    }
+    is_deeply \%told, { dated => 'unpacked', plain => 'would_heal' }, 'what would be healed, and what would stay';
+    close $events;
+    is $dry->umount, 'exit 0', 'unmounted';
+};
+
 # tar at work on an archive that comes through a pipe: the first file is whole, the second is not.
 sub tar_at_work {
     my $from = temp_path('archive');
@@ -175,6 +195,20 @@ subtest 'copies are data at once, whatever becomes of the script' => sub {
     my $any = mount_lockfs(source => 'tmpfs', args => [ '-o', 'config=' . script("[rules any]\nlock=*.lock\ncreate=any\n") ]);
     is run([ 'sh', '-c', "cp /etc/hostname $_; :" ])->{status}, 'exit 0', 'a copy' for $any->path . '/x.lock';
     is $other->stat($any->path . '/x.lock'), 'ENOENT', 'is a lock where a rule says create=any';
+};
+
+subtest 'the worker is killed between the two' => sub {
+    my ($dated, $held) = (client(), client());
+    expect ok => $dated, 'mkdir', "$p/data.lock";
+    expect ok => $dated, 'utimens', "$p/data.lock", $old, $old;
+    expect ok => $held, 'mkdir', "$p/held.lock";
+    my $keeper = $m->pid;
+    my ($worker) = split ' ', slurp("/proc/$keeper/task/$keeper/children");
+    kill 'KILL', $worker;
+    $_->stop for $dated, $held;
+    is $other->stat("$p/data.lock")->{mtime}, $old, 'what was dated stays';
+    is $other->stat("$p/held.lock"), 'ENOENT', 'what was not goes';
+    rmdir "$p/data.lock";
 };
 
 subtest 'a maker that ended while nobody served' => sub {
