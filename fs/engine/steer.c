@@ -9,6 +9,7 @@
 #include "engine/owner.h"
 #include "engine/reaper.h"
 #include "engine/reserved.h"
+#include "engine/snapshot.h"
 #include "engine/trash.h"
 #include "engine/vacate.h"
 #include "proc/pidfd-sys.h"
@@ -127,16 +128,22 @@ int steer_transfer(Engine *engine, const Caller *caller, uint64_t dir, const cha
     return r;
 }
 
+static bool healed_below(Engine *engine, Node *dir, const HealRecord *heal)
+{
+    g_autofree char *path = snapshot_heal_path(engine, dir, names_get(&engine->names, heal->path));
+    return path != NULL;
+}
+
 static int restore(Engine *engine, const Caller *caller, uint64_t dir_id, const char *name,
                    uint64_t token)
 {
     Node *dir = node_by_id(&engine->store, dir_id);
-    const Heal *heal = heals_find(engine, token);
+    const HealRecord *heal = heals_find(engine, token);
     if (!dir)
         return -ESTALE;
-    if (!trash_has(engine, token))
+    if (!heals_is_kept(heal) || !healed_below(engine, dir, heal))
         return -ENOENT;
-    if (!is_master(engine, caller) && (!heal || heal->uid != caller->uid))
+    if (!is_master(engine, caller) && heal->uid != caller->uid)
         return -EPERM;
     if (reserved_name(name))
         return -EINVAL;
