@@ -150,7 +150,6 @@ GPtrArray *snapshot_heals(Engine *engine, uint64_t dir)
     Node *top = node_by_id(&engine->store, dir);
     GPtrArray *list = NULL;
     if (top) {
-        bool whole = top == node_root(&engine->store);
         const char *here = entry_path_of(engine, top);
         list = heals_list(engine);
         for (guint i = list->len; i-- > 0;) {

@@ -246,14 +246,14 @@ sub step {
     return "'$text': $got";
 }
 
-# Everything around one call. The passes counted, or whether the order was carried out; and what went wrong.
+# Everything around one call. What was passed, or whether the orders were carried out; and what went wrong.
 sub run_once {
-    my ($operation, $order) = @_;
+    my ($operation, @orders) = @_;
     my @wrong = map { step($_) } @{ $operation->{ready} // [] };
     passes();
-    arm($order);
+    arm(@orders);
     push @wrong, map { step($_) } @{ $operation->{call} }, 'other stat /data';
-    my $result = $order eq '?' ? [ passes() ] : !armed();
+    my $result = $orders[-1] eq '?' ? [ passes() ] : !armed();
     disarm();
     push @wrong, map { step($_) } @{ $operation->{then} };
     return ($result, @wrong);
@@ -294,6 +294,22 @@ sub kill_at_each {
     is join("\n", @failed), '', "$name: killed at $tried of " . @$passes . ' passes';
 }
 
+# The next worker is killed as well, at whatever it passes until the call is over.
+sub kill_twice {
+    my ($m, $name, $operation, $point) = @_;
+    my ($passes, @wrong) = run_once($operation, $point, '?');
+    my (%seen, %tried);
+    @$passes = grep { $seen{$_}++ < ($ENV{LOCKFS_QUICK} ? 1 : 2) } @$passes;
+    for my $second (@$passes) {
+        my @orders = ($point, "$second " . ++$tried{$second});
+        my ($hit, @bad) = run_once($operation, @orders);
+        $deaths += 2 * $hit;
+        push @wrong, map {"killed at $orders[0] and $orders[1]: $_"} @bad, leftovers($m);
+        last if @wrong;
+    }
+    is join("\n", @wrong), '', "$name: killed at $point and again at " . @$passes . ' passes';
+}
+
 # The second way each point's first pass only.
 for my $way ({ source => 'tmpfs' }, { source => 'tmpfs', in_place => 1, options => 'allow_other' }) {
     subtest $way->{in_place} ? 'in place' : 'elsewhere' => sub {
@@ -309,6 +325,18 @@ for my $way ({ source => 'tmpfs' }, { source => 'tmpfs', in_place => 1, options 
         is $m->umount, 'exit 0', 'the keeper ends well';
     };
 }
+subtest 'killed again' => sub {
+    my $m = mount_crashing(source => 'tmpfs');
+    $p       = $m->path;
+    %clients = (owner => client(), other => client());
+    expect ok => $clients{owner}, 'put', "$p/data", 'text';
+    my %table = @operations;
+    for my $name ('exclusive create of a lock', 'rename over a file', 'taking the name of the dead who left something', 'healing what held something') {
+        kill_twice($m, $name, $table{$name}, $_) for qw(request-begun act-executed act-done answer-in-force operation-ended);
+    }
+    is $m->umount, 'exit 0', 'the keeper ends well';
+};
+
 # What it had read, and not begun, is neither in the kernel's queue nor under way.
 for my $point (qw(request-read request-begun answering answered request-done)) {
     subtest "a worker that hangs at $point is replaced" => sub {
