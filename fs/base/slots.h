@@ -70,6 +70,10 @@ typedef struct {
 /* An anonymous file for slot arrays to live in. Negative errno on failure. */
 int slot_file_new(const char *name);
 
+/* Other memory in that file, all of it there. 0 or negative errno. */
+int slot_file_map(int fd, uint64_t offset, size_t size, void **out);
+void slot_file_unmap(void *memory, size_t size);
+
 /* Sets up an array of up to `max` records of `record` bytes (a multiple of 8) at `offset` of the
  * file, or takes up the one that is there. The descriptor is borrowed. 0 or negative errno;
  * -EPROTO: the records there are of another size, or more than `max`. */

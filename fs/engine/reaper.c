@@ -365,7 +365,7 @@ static void *reaper_main(void *data)
     creds_init(&engine->reaper_creds, engine->serving_creds.groups,
                engine->serving_creds.groups_ctx);
     reaper_lock(engine);
-    engine->reaper_tid = (pid_t)syscall(SYS_gettid);
+    engine->lasting->reaper_tid = (pid_t)syscall(SYS_gettid);
     reaper_unlock(engine);
     while (!is_stopping(engine)) {
         uint64_t dead[BATCH];

@@ -130,7 +130,7 @@ int engine_recover(Engine *engine, bool (*keep)(void *ctx, int fd), void *ctx,
         log_error("the state of this mount is damaged: %s", problem);
         return -EPROTO;
     }
-    memcpy(&engine->stats, engine->journal.shared->counters, sizeof engine->stats);
+    engine->stats = ((const TotalsRecord *)slot_peek(&engine->totals, 1))->stats;
     rebuild(engine);
     let_go(engine);
     CRASH_POINT("recovered");

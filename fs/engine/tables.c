@@ -2,6 +2,7 @@
 
 #include "base/fd.h"
 #include "engine/heals.h"
+#include "engine/lasting.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -22,12 +23,21 @@ static void keep_in_journal(Engine *engine)
     journal_add(&engine->journal, &engine->claims.claims);
     journal_add(&engine->journal, &engine->claims.owners);
     journal_add(&engine->journal, &engine->heal_records);
+    journal_add(&engine->journal, &engine->totals);
     engine->store.journal = &engine->journal;
 }
 
 static uint32_t claims_for(uint32_t locks)
 {
     return locks > (UINT32_MAX >> 3) ? UINT32_MAX >> 2 : locks * CLAIMS_PER_LOCK + CLAIMS_SPARE;
+}
+
+static int map_totals(Engine *engine, int file)
+{
+    int r = slot_array_init(&engine->totals, file, TABLES_TOTALS_AT, sizeof(TotalsRecord), 1);
+    if (r == 0 && engine->totals.used == 0)
+        slot_publish(&engine->totals, slot_reserve(&engine->totals));
+    return r;
 }
 
 static int map_all(Engine *engine, int file, const Layout *layout, uint32_t locks,
@@ -45,6 +55,11 @@ static int map_all(Engine *engine, int file, const Layout *layout, uint32_t lock
     if (r == 0)
         r = slot_array_init(&engine->heal_records, file, TABLES_HEALS_AT, sizeof(HealRecord),
                             HEALS_RECORDS_MAX);
+    if (r == 0)
+        r = map_totals(engine, file);
+    if (r == 0)
+        r = slot_file_map(file, ENGINE_LASTING_AT, sizeof *engine->lasting,
+                          (void **)&engine->lasting);
     if (r == 0)
         keep_in_journal(engine);
     return r;
@@ -78,5 +93,8 @@ void tables_close(Engine *engine)
     claim_table_done(&engine->claims);
     store_done(&engine->store);
     slot_array_done(&engine->heal_records);
+    slot_array_done(&engine->totals);
+    slot_file_unmap(engine->lasting, sizeof *engine->lasting);
+    engine->lasting = NULL;
     names_done(&engine->names);
 }
