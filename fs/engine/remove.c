@@ -54,7 +54,8 @@ static int remove_name(Engine *engine, const Caller *caller, Node *dir, const ch
         node_before_removal(&engine->store, node, dir, name, is_unseen(node));
     CRASH_POINT("removal-prepared");
     r = remove_from_source(engine, caller, dir, name, is_dir, node);
-    if (r < 0)
+    /* Gone already, behind the mount or by a request that was given up: that is a release, too. */
+    if (r < 0 && !(r == -ENOENT && claim))
         return r;
     CRASH_POINT("removed");
     if (node)
@@ -69,7 +70,7 @@ static int remove_name(Engine *engine, const Caller *caller, Node *dir, const ch
     } else if (node) {
         node_settle(&engine->store, node);
     }
-    return 0;
+    return r;
 }
 
 int engine_remove(Engine *engine, const Caller *caller, uint64_t dir_id, const char *name,
