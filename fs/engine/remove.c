@@ -37,6 +37,9 @@ static int remove_from_source(Engine *engine, const Caller *caller, Node *dir, c
         return r;
     /* What keeps it from being empty may be dead, and then is not there for anybody. */
     r = vacate_children(engine, node);
+    struct stat st;
+    if (r == 0) /* what an act notes is what was looked at last */
+        r = source_stat_at(&engine->store, dir, name, &st);
     return r < 0 ? r : source_remove(&engine->store, caller, dir, name, is_dir);
 }
 
