@@ -1,4 +1,5 @@
 #include "subcommand.h"
+#include "wire/preset-dirs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +9,9 @@
 
 static int compare(gconstpointer a, gconstpointer b)
 {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
+    g_autofree char *one = g_path_get_basename(*(const char *const *)a);
+    g_autofree char *other = g_path_get_basename(*(const char *const *)b);
+    return strcmp(one, other);
 }
 
 /* What follows KEY= at the beginning of a line. */
@@ -22,12 +25,13 @@ static char *value_of(const char *text, const char *key)
     return g_strdup("");
 }
 
-static void add_dir(const char *path, GPtrArray *files)
+/* A name that an earlier directory has is not taken again. */
+static void add_dir(const char *path, GHashTable *names, GPtrArray *files)
 {
     g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
     const char *name;
     while (dir && (name = g_dir_read_name(dir)))
-        if (g_str_has_suffix(name, EXTENSION))
+        if (g_str_has_suffix(name, EXTENSION) && g_hash_table_add(names, g_strdup(name)))
             g_ptr_array_add(files, g_build_filename(path, name, NULL));
 }
 
@@ -75,11 +79,13 @@ Status presets_run(int argc, char **argv)
     if (status != STATUS_DONE)
         return status;
     g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func(g_free);
-    const char *own = g_getenv("LOCKFS_PRESETS");
-    add_dir(own ? own : LOCKFS_PRESET_DIR, files);
+    g_autoptr(GHashTable) names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_auto(GStrv) dirs = preset_dirs(LOCKFS_PRESET_DIR);
+    for (char **dir = dirs; *dir; dir++)
+        add_dir(*dir, names, files);
     g_ptr_array_sort(files, compare);
     if (!files->len)
-        return status_fail(STATUS_FAILED, own ? own : LOCKFS_PRESET_DIR,
+        return status_fail(STATUS_FAILED, dirs[0],
                            "no presets here; set LOCKFS_PRESETS to their directory");
     g_autoptr(JsonArray) records = read_presets(files);
     g_autofree const TableColumn **chosen = NULL;

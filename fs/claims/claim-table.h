@@ -116,10 +116,10 @@ typedef struct {
 /* Bytes of file that the records take. */
 #define CLAIM_TABLE_FILE_SPAN (2 * (1ULL << 40))
 
-/* Tokens start above first_token, and above those of a table that is taken up. The table must not
- * move afterwards. 0 or negative errno. */
-int claim_table_init(ClaimTable *table, Names *names, int fd, uint64_t offset, uint32_t max,
-                     uint64_t first_token);
+/* places: of claims and owners. Tokens start above first_token, and above those of a table that is
+ * taken up. The table must not move afterwards. 0 or negative errno. */
+int claim_table_init(ClaimTable *table, Names *names, int fd, const SlotPlace places[2],
+                     uint32_t max, uint64_t first_token);
 void claim_table_done(ClaimTable *table);
 
 /* Indexes and counts anew what a table that was taken up holds. */
@@ -130,9 +130,15 @@ static inline Claim *claim_at(const ClaimTable *table, uint32_t index)
     return slot_at(&table->claims, index);
 }
 
+/* To read only: the journal need not keep it. */
+static inline const Claim *claim_peek(const ClaimTable *table, uint32_t index)
+{
+    return slot_peek(&table->claims, index);
+}
+
 static inline uint32_t claim_index(const ClaimTable *table, const Claim *claim)
 {
-    return (uint32_t)(((const char *)claim - table->claims.base) / table->claims.record);
+    return slot_index(&table->claims, claim);
 }
 
 static inline const char *claim_name(const ClaimTable *table, const Claim *claim)
@@ -145,9 +151,15 @@ static inline Owner *owner_at(const ClaimTable *table, uint32_t index)
     return slot_at(&table->owners, index);
 }
 
+/* To read only. */
+static inline const Owner *owner_peek(const ClaimTable *table, uint32_t index)
+{
+    return slot_peek(&table->owners, index);
+}
+
 static inline uint32_t owner_index(const ClaimTable *table, const Owner *owner)
 {
-    return (uint32_t)(((const char *)owner - table->owners.base) / table->owners.record);
+    return slot_index(&table->owners, owner);
 }
 
 /* The claim of this name, in any state; NULL: none. */

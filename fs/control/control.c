@@ -10,10 +10,10 @@
 #include <unistd.h>
 
 static const char *const file_names[VIRTUAL_NODE_END] = {
-    [VIRTUAL_NODE_DIR] = NAMES_DIR,         [VIRTUAL_NODE_LOCKS] = NAMES_LOCKS,
-    [VIRTUAL_NODE_EVENTS] = NAMES_EVENTS,   [VIRTUAL_NODE_HEALED] = NAMES_HEALED,
-    [VIRTUAL_NODE_STATS] = NAMES_STATS,     [VIRTUAL_NODE_METRICS] = NAMES_METRICS,
-    [VIRTUAL_NODE_CONTROL] = NAMES_CONTROL,
+    [VIRTUAL_NODE_DIR] = NAMES_DIR,           [VIRTUAL_NODE_LOCKS] = NAMES_LOCKS,
+    [VIRTUAL_NODE_EVENTS] = NAMES_EVENTS,     [VIRTUAL_NODE_HEALED] = NAMES_HEALED,
+    [VIRTUAL_NODE_STATS] = NAMES_STATS,       [VIRTUAL_NODE_METRICS] = NAMES_METRICS,
+    [VIRTUAL_NODE_OBSERVED] = NAMES_OBSERVED, [VIRTUAL_NODE_CONTROL] = NAMES_CONTROL,
 };
 
 Control *control_new(Engine *engine)
@@ -162,7 +162,7 @@ int control_open(Control *control, const Caller *caller, uint64_t id, int flags,
     if (handle->kind == VIRTUAL_NODE_EVENTS)
         events_join(control, handle);
     *slow = handle->kind == VIRTUAL_NODE_LOCKS || handle->kind == VIRTUAL_NODE_HEALED ||
-            handle->kind == VIRTUAL_NODE_METRICS;
+            handle->kind == VIRTUAL_NODE_METRICS || handle->kind == VIRTUAL_NODE_OBSERVED;
     if (!*slow)
         control_fill(control, handle->fh);
     *fh = handle->fh;
@@ -186,6 +186,9 @@ void control_fill(Control *control, uint64_t fh)
         break;
     case VIRTUAL_NODE_METRICS:
         figures_metrics(control, handle);
+        break;
+    case VIRTUAL_NODE_OBSERVED:
+        text_observed(control, handle);
         break;
     default:
         break;

@@ -221,3 +221,57 @@ void viewer_heal(const Viewer *viewer, GString *out, const Heal *heal, int64_t r
         json_out_time(out, "kept_until", heal->at_ns + retain_ns);
     json_out_end(out, '}');
 }
+
+void viewer_rule(GString *out, const char *key, const Rule *rule)
+{
+    if (!rule) {
+        json_out_string(out, key, NULL);
+        return;
+    }
+    json_out_begin(out, key, '{');
+    json_out_string(out, "kind", rule->kind == RULE_LOCK ? "lock" : "data");
+    json_out_bytes(out, "pattern", rule->pattern);
+    json_out_bytes(out, "origin", rule->origin);
+    json_out_string(out, "owner", scope_name((uint8_t)rule->traits.owner));
+    json_out_string(out, "release", rule->traits.release_anyone ? "anyone" : "owner");
+    json_out_string(out, "create", rule->traits.create_any ? "any" : "exclusive");
+    json_out_end(out, '}');
+}
+
+static void add_endings(GString *out, const ObservedPattern *pattern)
+{
+    json_out_uint(out, "released", pattern->released);
+    json_out_uint(out, "removed_by_others", pattern->removed_by_others);
+    json_out_uint(out, "renamed", pattern->renamed);
+    json_out_uint(out, "left_by_exited", pattern->left_by_exited);
+    json_out_uint(out, "left_by_killed", pattern->left_by_killed);
+    json_out_uint(out, "left_by_unknown", pattern->left_by_unknown);
+    json_out_uint(out, "removed_later", pattern->removed_later);
+    json_out_uint(out, "standing", pattern->standing);
+}
+
+void viewer_pattern(GString *out, const ObservedPattern *pattern)
+{
+    json_out_begin(out, NULL, '{');
+    json_out_bytes(out, "directory", pattern->directory);
+    json_out_bytes(out, "name", pattern->name);
+    json_out_bytes(out, "example", pattern->example);
+    json_out_string(out, "kind", viewer_kind((ClaimKind)pattern->kind));
+    json_out_uint(out, "made", pattern->made);
+    json_out_uint(out, "names", pattern->names.count);
+    json_out_uint(out, "names_again", pattern->names.again);
+    json_out_uint(out, "makers", pattern->makers.count);
+    json_out_begin(out, "programs", '[');
+    for (int i = 0; i < OBSERVED_PROGRAMS && pattern->programs[i][0]; i++) {
+        g_autofree char *program = g_utf8_make_valid(pattern->programs[i], -1);
+        json_out_string(out, NULL, program);
+    }
+    json_out_end(out, ']');
+    add_endings(out, pattern);
+    json_out_uint(out, "read_by_others", pattern->read_by_others);
+    json_out_int(out, "held_ms_max", pattern->held_ns_max / NS_PER_MS);
+    json_out_time(out, "first_at", pattern->first_ns);
+    json_out_time(out, "last_at", pattern->last_ns);
+    viewer_rule(out, "rule", pattern->rule);
+    json_out_end(out, '}');
+}

@@ -7,6 +7,7 @@
 #ifndef LOCKFS_CONTROL_VIEWER_H
 #define LOCKFS_CONTROL_VIEWER_H
 
+#include "engine/observed.h"
 #include "engine/snapshot.h"
 
 typedef struct {
@@ -26,6 +27,11 @@ void viewer_owner(const Viewer *viewer, GString *out, const SnapshotOwner *owner
 void viewer_claim(const Viewer *viewer, GString *out, const SnapshotClaim *claim, int64_t now_ns,
                   const GArray *waiters);
 void viewer_heal(const Viewer *viewer, GString *out, const Heal *heal, int64_t retain_ns);
+
+void viewer_pattern(GString *out, const ObservedPattern *pattern);
+
+/* A rule as a member; NULL: null. */
+void viewer_rule(GString *out, const char *key, const Rule *rule);
 
 const char *viewer_kind(ClaimKind kind);
 const char *viewer_cause(HealCause cause);

@@ -28,14 +28,15 @@ keep_message(enum fuse_log_level level, const char *format, va_list args)
     log_debug("libfuse: %s", g_strchomp(text));
 }
 
-/* To an ordinary user it need not be open: fusermount3 has the right. */
-static bool have_device(bool open_it)
+/* To an ordinary user it must be open as well: libfuse opens it before it asks fusermount3. */
+static bool have_device(void)
 {
-    AUTO_FD int fd = open(FUSE_DEVICE, (open_it ? O_RDWR : O_PATH) | O_CLOEXEC);
+    AUTO_FD int fd = open(FUSE_DEVICE, O_RDWR | O_CLOEXEC);
     struct stat st;
     if (fd < 0) {
         const char *way_out = errno == EACCES || errno == EPERM
-                                  ? "allow access to it (in a container: --device " FUSE_DEVICE ")"
+                                  ? "allow access to it: chmod 666 " FUSE_DEVICE
+                                    " (for a container: --device " FUSE_DEVICE ")"
                                   : "load the module with: modprobe fuse";
         log_error(FUSE_DEVICE ": %s; %s", strerror(errno), way_out);
         return false;
@@ -132,7 +133,7 @@ int mount_attach(const Options *options)
 {
     fuse_set_log_func(keep_message);
     bool root = geteuid() == 0;
-    if (!have_device(root) || (!root && !have_fusermount(options)))
+    if (!have_device() || (!root && !have_fusermount(options)))
         return -1;
     errno = 0;
     int fd = mount_by_libfuse(options);

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "daemon/option-table.h"
 #include "rules/rule-config.h"
+#include "wire/preset-dirs.h"
 
 #define FUSE_USE_VERSION 312
 #include <errno.h>
@@ -250,7 +251,5 @@ void options_clear(Options *options)
 
 char **options_preset_dirs(void)
 {
-    const char *own = getenv("LOCKFS_PRESETS");
-    const char *dirs[] = {own ? own : LOCKFS_PRESET_DIR, own ? LOCKFS_PRESET_DIR : NULL, NULL};
-    return g_strdupv((char **)dirs);
+    return preset_dirs(LOCKFS_PRESET_DIR);
 }

@@ -54,7 +54,7 @@ void options_clear(Options *options);
 void options_print_help(void);
 void options_print_version(void);
 
-/* Directories with presets, NULL-terminated: $LOCKFS_PRESETS if set, then the installed ones. */
+/* preset_dirs() of this installation. */
 char **options_preset_dirs(void);
 
 #endif

@@ -6,6 +6,7 @@
 #include "engine/entry.h"
 #include "engine/guard.h"
 #include "engine/life.h"
+#include "engine/observed.h"
 #include "engine/reserved.h"
 #include "engine/vacate.h"
 
@@ -159,7 +160,7 @@ static int prepare(Engine *engine, Make *make)
     if (r == 0 && locks)
         r = make_claim_prepare(engine, make->caller, make->dir, making->name, rule, &make->who,
                                &make->claim);
-    return r;
+    return r == -ENOLCK && engine->options.observe ? 0 : r;
 }
 
 static int make_file(Engine *engine, Make *make)
@@ -238,7 +239,7 @@ static void undo(Engine *engine, Make *make)
 
 static int open_handle(Engine *engine, Make *make, Node *node, Entry *entry)
 {
-    Handle *handle = handle_new(&engine->store, node, make->fd, &entry->fh);
+    Handle *handle = handle_new(&engine->store, node, make->fd, make->caller->tid, &entry->fh);
     if (!handle)
         return -ENOMEM;
     handle->token = guard_token(engine, node);
@@ -299,6 +300,8 @@ void engine_make(Engine *engine, const Caller *caller, const Making *making, Eng
     Make make = {.making = making, .caller = caller, .fd = -1};
     engine_lock(engine);
     int r = run(engine, &make, &entry);
+    if (r == 0 && make.fresh)
+        observed_made(engine, caller, make.dir, making->name, claim_kind_of(making->kind));
     engine_unlock(engine);
     done(user, r, &entry);
 }

@@ -8,17 +8,26 @@
 #include <string.h>
 #include <sys/mman.h>
 
-int request_store_new(int file, RequestStore **out)
+static int map(int file, int protection, int flags, void **out)
 {
     if (fallocate(file, 0, ENGINE_SERVER_AT, sizeof(RequestStore)) != 0)
         return -errno;
-    /* Populated: the kernel writes requests here, and must not have to wait for a page. */
-    void *base = mmap(NULL, sizeof(RequestStore), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
-                      file, ENGINE_SERVER_AT);
+    void *base = mmap(NULL, sizeof(RequestStore), protection, flags, file, ENGINE_SERVER_AT);
     if (base == MAP_FAILED)
         return -errno;
     *out = base;
     return 0;
+}
+
+int request_store_new(int file, RequestStore **out)
+{
+    /* Populated: the kernel writes requests here, and must not have to wait for a page. */
+    return map(file, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, (void **)out);
+}
+
+int request_store_watch(int file, const RequestStore **out)
+{
+    return map(file, PROT_READ, MAP_SHARED, (void **)out);
 }
 
 void request_store_free(RequestStore *requests)
@@ -42,7 +51,7 @@ static struct fuse_in_header *header(const RequestStore *requests)
 
 size_t request_store_pending(const RequestStore *requests)
 {
-    size_t size = header(requests)->len;
+    size_t size = __atomic_load_n(&header(requests)->len, __ATOMIC_ACQUIRE);
     return size >= sizeof(struct fuse_in_header) && size <= REQUEST_BUFFER_SIZE ? size : 0;
 }
 

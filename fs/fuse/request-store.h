@@ -34,6 +34,9 @@ typedef struct {
 
 /* Maps the store in the state file, new or with what a dead process left. */
 int request_store_new(int file, RequestStore **out);
+
+/* For who only looks whether a request is pending, from another process: takes no memory. */
+int request_store_watch(int file, const RequestStore **out);
 void request_store_free(RequestStore *requests);
 
 void request_store_note_init(RequestStore *requests, const char *request, size_t size);

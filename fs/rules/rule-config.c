@@ -22,10 +22,7 @@ static bool rule_config_add_options(const RuleKeyfile *keyfile, const char *grou
         if (!value)
             return false;
         if (!sink->option(keys[i], value, &problem, sink->user))
-            return rule_keyfile_fail(keyfile, group, keys[i], error, "\"%s\": %s%s", value, problem,
-                                     rule_keyfile_has_comment(value)
-                                         ? " (a comment must stand on a line of its own)"
-                                         : "");
+            return rule_keyfile_fail(keyfile, group, keys[i], error, "\"%s\": %s", value, problem);
     }
     return true;
 }

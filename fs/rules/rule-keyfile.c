@@ -9,9 +9,6 @@
 
 #define RULE_KEYFILE_MAX (1024 * 1024)
 
-static const char rule_keyfile_comment_hint[] =
-    "a comment must stand on a line of its own, a value goes to the end of the line";
-
 bool rule_keyfile_fail(const RuleKeyfile *keyfile, const char *group, const char *key,
                        GError **error, const char *format, ...)
 {
@@ -44,12 +41,45 @@ char *rule_keyfile_enumerate(const char *const *names)
     return g_string_free(out, FALSE);
 }
 
-bool rule_keyfile_has_comment(const char *value)
+/* A '#' behind a blank; NULL: there is none. */
+static const char *rule_keyfile_comment(const char *value)
 {
     for (const char *at = strchr(value, '#'); at; at = strchr(at + 1, '#'))
         if (at > value && g_ascii_isspace(at[-1]))
-            return true;
-    return false;
+            return at;
+    return NULL;
+}
+
+/* Takes the comment from the end of a value. Where a pattern is due, "#*#" may be meant. */
+static bool rule_keyfile_strip_comment(const RuleKeyfile *keyfile, const char *group,
+                                       const char *key, GError **error)
+{
+    g_autofree char *raw = g_key_file_get_value(keyfile->keys, group, key, NULL);
+    const char *comment = rule_keyfile_comment(raw);
+    g_autofree char *value = comment ? g_strchomp(g_strndup(raw, (gsize)(comment - raw))) : NULL;
+
+    if (!comment)
+        return true;
+    if (g_str_has_suffix(value, ";"))
+        return rule_keyfile_fail(keyfile, group, key, error,
+                                 "\"%s\": is what follows the ';' a comment or a pattern? Drop the "
+                                 "';' before a comment; a pattern's '#' is written [#]",
+                                 raw);
+    g_key_file_set_value(keyfile->keys, group, key, value);
+    return true;
+}
+
+static bool rule_keyfile_strip_comments(const RuleKeyfile *keyfile, GError **error)
+{
+    g_auto(GStrv) groups = g_key_file_get_groups(keyfile->keys, NULL);
+
+    for (guint i = 0; groups[i]; i++) {
+        g_auto(GStrv) keys = g_key_file_get_keys(keyfile->keys, groups[i], NULL, NULL);
+        for (guint n = 0; keys && keys[n]; n++)
+            if (!rule_keyfile_strip_comment(keyfile, groups[i], keys[n], error))
+                return false;
+    }
+    return true;
 }
 
 bool rule_keyfile_slurp(const char *file, char **text, gsize *len, GError **error)
@@ -145,7 +175,8 @@ bool rule_keyfile_parse(RuleKeyfile *keyfile, const char *file, const char *text
     if (!g_key_file_load_from_data(loaded.keys, text, len, G_KEY_FILE_KEEP_TRANSLATIONS, &syntax))
         return rule_keyfile_fail(&loaded, NULL, NULL, error, "%s", syntax->message);
     copy = g_strndup(text, len);
-    if (!rule_keyfile_check_doubles(&loaded, copy, error))
+    if (!rule_keyfile_check_doubles(&loaded, copy, error) ||
+        !rule_keyfile_strip_comments(&loaded, error))
         return false;
     *keyfile = loaded;
     loaded.keys = NULL;
@@ -188,7 +219,7 @@ char *rule_keyfile_value(const RuleKeyfile *keyfile, const char *group, const ch
     return g_strstrip(g_steal_pointer(&value));
 }
 
-/* Trims an item; an empty one or one with a comment is refused. */
+/* Trims an item; an empty one is refused. */
 static bool rule_keyfile_check_item(const RuleKeyfile *keyfile, const char *group, const char *key,
                                     char *item, GError **error)
 {
@@ -196,10 +227,6 @@ static bool rule_keyfile_check_item(const RuleKeyfile *keyfile, const char *grou
     if (!*item)
         return rule_keyfile_fail(keyfile, group, key, error,
                                  "an empty pattern; expected globs with ';' between them");
-    if (rule_keyfile_has_comment(item))
-        return rule_keyfile_fail(keyfile, group, key, error,
-                                 "\"%s\": %s; a '#' that is meant is written [#]", item,
-                                 rule_keyfile_comment_hint);
     return true;
 }
 
@@ -240,9 +267,6 @@ bool rule_keyfile_choice(const RuleKeyfile *keyfile, const char *group, const ch
         }
     }
     expected = rule_keyfile_enumerate(names);
-    if (rule_keyfile_has_comment(value))
-        return rule_keyfile_fail(keyfile, group, key, error, "\"%s\": %s; expected %s", value,
-                                 rule_keyfile_comment_hint, expected);
     return rule_keyfile_fail(keyfile, group, key, error, "unknown value \"%s\"; expected %s", value,
                              expected);
 }

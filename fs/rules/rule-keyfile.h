@@ -1,9 +1,8 @@
 /* A key file, read strictly: what GKeyFile would pass over in silence is an error here.
  *
  * A group or key that stands twice is refused (GKeyFile joins groups and keeps the last key, so a
- * rule would vanish), so are unknown keys and text that is not UTF-8. Comments are whole lines: a
- * value goes to the end of its line, and one that seems to carry a comment is refused rather than
- * taken as it is.
+ * rule would vanish), so are unknown keys and text that is not UTF-8. A '#' behind a blank begins a
+ * comment, for which GKeyFile knows whole lines only.
  *
  * Every message reads "FILE: [GROUP] KEY: what was wrong, what was expected".
  */
@@ -51,9 +50,6 @@ bool rule_keyfile_fail(const RuleKeyfile *keyfile, const char *group, const char
 
 /* "a, b or c". Free with g_free(). */
 char *rule_keyfile_enumerate(const char *const *names);
-
-/* Does a value seem to carry a comment? (A '#' behind a blank.) */
-bool rule_keyfile_has_comment(const char *value);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RuleKeyfile, rule_keyfile_clear)
 

@@ -216,12 +216,18 @@ subtest 'a mount of an ordinary user' => sub {
 };
 
 subtest 'presets, doctor, help' => sub {
-    my $env = { LOCKFS_PRESETS => "$ENV{LOCKFS_ROOT}/packaging/presets" };
-    like ctl(['presets'], env => $env)->{out}, qr/^git +Git repositories/m, 'presets';
-    is scalar(grep { $_->{name} eq 'git' } @{ ctl_json([ 'presets', '--json' ], env => $env) }), 1, 'in JSON';
+    like ctl(['presets'])->{out}, qr/^git +Git repositories/m, 'presets are found beside the program';
+    is scalar(grep { $_->{name} eq 'git' } @{ ctl_json([ 'presets', '--json' ]) }), 1, 'in JSON';
+    my $own = temp_path("presets");
+    mkdir $own;
+    open my $fh, '>', "$own/git.preset" or die $!;
+    print $fh "[preset]\ndescription=ours\n[rules git]\nlock=x\n";
+    close $fh;
+    my ($git) = grep { $_->{name} eq 'git' } @{ ctl_json([ 'presets', '--json' ], env => { LOCKFS_PRESETS => $own }) };
+    is_deeply [ @$git{qw(description file)} ], [ 'ours', "$own/git.preset" ], 'those of LOCKFS_PRESETS come first';
     my $doctor = ctl_json([ 'doctor', '--json', $p ]);
     is_deeply [ grep { $_->{result} ne 'ok' && !$_->{mend} } @$doctor ], [], 'each finding has its mend';
-    for my $name (qw(list show explain wait run break transfer watch top healed restore stats metrics graph presets doctor)) {
+    for my $name (qw(list show explain wait run break transfer watch top healed restore stats metrics graph presets suggest doctor)) {
         my $r = ctl([ $name, '--help' ]);
         ok $r->{status} eq 'exit 0' && $r->{out} =~ /^Usage:\s+lockfs-ctl $name/m, "$name --help";
     }

@@ -88,7 +88,6 @@ refused_option @$_ for (
     [ 'fsname=',              qr/expected fsname=/ ],
 );
 
-$ENV{LOCKFS_PRESETS} = Lockfs::Sys::root_dir() . '/packaging/presets';
 refused 'an unknown preset', 2, qr/option preset=git:nosuch: .*"nosuch".*git, .*pidfile/, [ '-o', 'preset=git:nosuch', dir() ];
 refused 'a preset named as a path', 2, qr/option preset=\.\.\/x: .*"\.\.\/x"/, [ '-o', 'preset=../x', dir() ];
 {
@@ -203,6 +202,14 @@ sub user_dirs {
 subtest '/dev/fuse is something else' => sub {
     in_broken_world([ 'mount', '--bind', '/dev/null', '/dev/fuse' ], sub {
         refused 'as root', 1, qr/\/dev\/fuse: not the device .*; /, [ dir() ];
+    });
+};
+
+subtest '/dev/fuse is closed to users' => sub {
+    in_broken_world([ 'mount', '-t', 'tmpfs', 'lockfs-test', '/dev' ], sub {
+        run_quiet('mknod', '-m', '666', '/dev/null', 'c', 1, 3);
+        run_quiet('mknod', '-m', '600', '/dev/fuse', 'c', 10, 229);
+        refused 'as a user', 1, qr/\/dev\/fuse: Permission denied; .*chmod 666/, [ user_dirs() ], user => unprivileged;
     });
 };
 

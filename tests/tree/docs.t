@@ -71,4 +71,10 @@ subtest 'what would be found' => sub {
         'retain', 'an option that is not described';
 };
 
+subtest 'presets' => sub {
+    my %listed = map { $_ => 1 } slurp("$root/packaging/presets/meson.build") =~ /'([\w-]+\.preset)'/g;
+    my @there  = map { s{.*/}{}r } glob "$root/packaging/presets/*.preset";
+    is_deeply [ sort keys %listed ], [ sort @there ], 'all are installed';
+};
+
 done_testing;

@@ -44,6 +44,21 @@ static void expect_error(const char *text, gssize len, const char *message)
     g_assert_cmpuint(rule_builder_size(builder), ==, 1);
 }
 
+/* As people write it, and as other kinds of configuration file let them. */
+static void test_trailing_comments(void)
+{
+    g_autoptr(RuleSet) set = load("[rules app]\n"
+                                  "lock=*.lock;state/**/held   # two; of them\n"
+                                  "data=#*#\t# what editors recover\n"
+                                  "owner=parent          # process | parent | session\n",
+                                  NULL);
+
+    g_assert_cmpuint(rule_set_size(set), ==, 3);
+    g_assert_cmpstr(rule_set_rule(set, 1)->pattern, ==, "state/**/held");
+    g_assert_cmpstr(rule_set_rule(set, 2)->pattern, ==, "#*#");
+    g_assert_cmpint(rule_set_rule(set, 0)->traits.owner, ==, RULE_OWNER_PARENT);
+}
+
 static void test_meaning(void)
 {
     g_autoptr(RuleSet) set = load("# a comment\n"
@@ -137,13 +152,11 @@ static void test_mistakes(void)
          "t.conf: [rules a] release: unknown value \"\"; expected owner or anyone"},
         {"[rules a]\nlock=a\ncreate=Any\n",
          "t.conf: [rules a] create: unknown value \"Any\"; expected exclusive or any"},
-        {"[rules a]\nlock=a\nowner=process   # us\n",
-         "t.conf: [rules a] owner: \"process   # us\": a comment must stand on a line of its own, "
-         "a value goes to the end of the line; expected process, parent, session, container or "
-         "cgroup"},
-        {"[rules a]\nlock=*.lock # all\n",
-         "t.conf: [rules a] lock: \"*.lock # all\": a comment must stand on a line of its own, a "
-         "value goes to the end of the line; a '#' that is meant is written [#]"},
+        {"[rules a]\nlock=a\nrelease=anyone#\n",
+         "t.conf: [rules a] release: unknown value \"anyone#\"; expected owner or anyone"},
+        {"[rules a]\ndata=*.log; #*#\n",
+         "t.conf: [rules a] data: \"*.log; #*#\": is what follows the ';' a comment or a pattern? "
+         "Drop the ';' before a comment; a pattern's '#' is written [#]"},
         {"[rules a]\nlock=ok;a[b\n", "t.conf: [rules a] lock: the pattern \"a[b\" has a '[' "
                                      "without its ']' in the same component"},
         {"[rules a]\ndata=../x\n", "t.conf: [rules a] data: the pattern \"../x\" has a component "
@@ -163,9 +176,8 @@ static void test_mistakes(void)
          "';' between values"},
         {"[lockfs]\nretain=soon\n",
          "t.conf: [lockfs] retain: \"soon\": expected a time such as 10m"},
-        {"[lockfs]\nretain=10m # ten\n",
-         "t.conf: [lockfs] retain: \"10m # ten\": expected a time such as 10m (a comment must "
-         "stand on a line of its own)"},
+        {"[lockfs]\nretain=10x # ten\n",
+         "t.conf: [lockfs] retain: \"10x\": expected a time such as 10m"},
         {"[lockfs]\nodd=1\n", "t.conf: [lockfs] odd: \"1\": unknown option"},
         {"[lockfs]\nretain=a\\q\n", "t.conf: [lockfs] retain: bad escape in the value; expected "
                                     "\\s, \\t, \\n, \\r or \\\\"},
@@ -214,6 +226,7 @@ int main(int argc, char **argv)
     g_setenv("LC_ALL", "C.UTF-8", TRUE);
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/rules/config/meaning", test_meaning);
+    g_test_add_func("/rules/config/trailing-comments", test_trailing_comments);
     g_test_add_func("/rules/config/values", test_values);
     g_test_add_func("/rules/config/options", test_options);
     g_test_add_func("/rules/config/empty", test_empty);
