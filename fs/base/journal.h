@@ -33,7 +33,7 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
-#define JOURNAL_ARRAYS 8
+#define JOURNAL_ARRAYS 16
 #define JOURNAL_REPLY_MAX (1024 * 1024 + 4096)
 
 typedef enum {
@@ -84,8 +84,7 @@ typedef struct {
     uint32_t reply_size; /* 0: none kept */
     uint32_t tries;      /* deaths in the request tried_unique */
     uint64_t tried_unique;
-    int64_t moment;        /* of the operation, since the epoch; 0: nobody has asked */
-    uint64_t counters[16]; /* the user's statistics */
+    int64_t moment; /* of the operation, since the epoch; 0: nobody has asked */
     uint32_t n_failures;
     uint32_t answers;                          /* counts them, and wraps around */
     JournalFailure failures[JOURNAL_FAILURES]; /* of this operation */

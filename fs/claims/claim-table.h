@@ -134,9 +134,15 @@ static inline Claim *claim_at(const ClaimTable *table, uint32_t index)
     return slot_at(&table->claims, index);
 }
 
+/* To read only: the journal need not keep it. */
+static inline const Claim *claim_peek(const ClaimTable *table, uint32_t index)
+{
+    return slot_peek(&table->claims, index);
+}
+
 static inline uint32_t claim_index(const ClaimTable *table, const Claim *claim)
 {
-    return (uint32_t)(((const char *)claim - table->claims.base) / table->claims.record);
+    return slot_index(&table->claims, claim);
 }
 
 static inline const char *claim_name(const ClaimTable *table, const Claim *claim)
@@ -149,9 +155,15 @@ static inline Owner *owner_at(const ClaimTable *table, uint32_t index)
     return slot_at(&table->owners, index);
 }
 
+/* To read only. */
+static inline const Owner *owner_peek(const ClaimTable *table, uint32_t index)
+{
+    return slot_peek(&table->owners, index);
+}
+
 static inline uint32_t owner_index(const ClaimTable *table, const Owner *owner)
 {
-    return (uint32_t)(((const char *)owner - table->owners.base) / table->owners.record);
+    return slot_index(&table->owners, owner);
 }
 
 /* The claim of this name, in any state; NULL: none. */

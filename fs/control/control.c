@@ -153,7 +153,7 @@ int control_open(Control *control, const Caller *caller, uint64_t id, int flags,
     handle->dir = virtual_node_dir(id);
     handle->kind = virtual_node_kind(id);
     handle->text = g_string_new(NULL);
-    creds_as_daemon(control->engine->store.creds);
+    creds_as_daemon(&control->engine->serving_creds);
     handle->viewer = viewer_of(control->engine->proc, caller);
     pthread_mutex_lock(&control->lock);
     handle->fh = ++control->last_fh;
@@ -263,6 +263,7 @@ ssize_t control_getxattr(Control *control, const Caller *caller, uint64_t node, 
     const SnapshotClaim *claim = &g_array_index(snapshot.claims, SnapshotClaim, 0);
     g_autoptr(GString) text = g_string_new(NULL);
     if (owner) {
+        creds_as_daemon(&control->engine->serving_creds);
         Viewer viewer = viewer_of(control->engine->proc, caller);
         json_out_begin(text, NULL, '{');
         viewer_owner(&viewer, text, &claim->owner);

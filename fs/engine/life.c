@@ -217,6 +217,8 @@ void life_recover(Engine *engine, Claim *claim)
     node_pin(node_at(&engine->store, claim->node));
     if (counts_as_held(claim))
         count_uid(engine, claim->uid, 1);
+    else if (claim->broken) /* no death tells of it */
+        reaper_take_away(engine, claim);
 }
 
 /* --- beginning and end --- */

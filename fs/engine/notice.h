@@ -28,7 +28,7 @@ typedef enum {
 struct Notice {
     NoticeKind kind;
     const Claim *claim;
-    const Heal *heal;
+    const HealRecord *heal;
     const Waiter *waiter;
     pid_t by_tid;
     uid_t by_uid;

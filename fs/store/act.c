@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 /* An operation whose records are kept; others (at start and end) are not repeated. */
@@ -151,8 +152,8 @@ bool act_begin_xattr(Store *store, Node *node, const char *name, bool exists, in
             *result = before->result;
             return true;
         }
-        if (flags && !before->existed)
-            *flags = 0; /* it was to be new, and may be there now by that very act */
+        if (flags && *flags == XATTR_CREATE && !before->existed)
+            *flags = 0; /* it may be there now by that very act */
         *result = 0;
         return !flags && before->existed && !exists;
     }
@@ -298,6 +299,22 @@ static bool was_executed(Store *store, JournalAct *act, const FreeTest *test)
         break;
     }
     return false;
+}
+
+static void hold_one(Store *store, uint64_t dev, uint64_t ino, bool hold)
+{
+    Node *node = node_by_ino(store, dev, ino);
+    if (node)
+        node->pins += hold ? 1U : -1U; /* nobody is to be freed before the act is dealt with */
+}
+
+void act_hold(Store *store, bool hold)
+{
+    const JournalAct *act = journal_act(store->journal);
+    if (!act)
+        return;
+    hold_one(store, act->dir_dev, act->dir_ino, hold);
+    hold_one(store, act->new_dir_dev, act->new_dir_ino, hold);
 }
 
 void act_recover(Store *store, bool (*is_free)(void *ctx, int fd), void *ctx)

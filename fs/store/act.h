@@ -57,6 +57,10 @@ void act_note_seen(Store *store, const Node *dir, const char *name, const struct
 
 /* --- after a death, before anything is served --- */
 
+/* Pins the directories of the act in force, or unpins them again: what only we use, as that of
+ * healed content, is otherwise forgotten while the tables are taken up. */
+void act_hold(Store *store, bool hold);
+
 /* Finds out whether the act in force was executed, and sets store->replaying if so. `is_free` says
  * of a descriptor that no record names it: that of a file just created is among those. */
 void act_recover(Store *store, bool (*is_free)(void *ctx, int fd), void *ctx);
