@@ -10,6 +10,9 @@
 
 #include <fuse_lowlevel.h>
 
+/* In the number of a request that the kernel gives out once more. */
+#define REQUEST_RESENT (1ULL << 63)
+
 struct FuseServer {
     Engine *engine;
     Control *control;
@@ -126,6 +129,9 @@ bool virtual_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t s
 bool virtual_forbids(fuse_req_t req, fuse_ino_t dir);
 
 void virtual_add(struct fuse_lowlevel_ops *ops);
+
+/* Tells the kernel that a poll of `events` may be asked again. ctx: FuseServer. */
+void virtual_wake(void *ctx, uint64_t poll_handle);
 
 /* Also serves directories. */
 void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);

@@ -12,7 +12,6 @@
 /* What libfuse's header of the day may not have. */
 #define NOTIFY_RESEND 7
 #define INIT_HAS_RESEND (1ULL << 39)
-#define UNIQUE_RESENT (1ULL << 63)
 
 /* A request that was being served at so many deaths is held to be their cause. */
 #define DEATHS 3
@@ -56,7 +55,7 @@ static bool ask_to_resend(FuseServer *server)
 static uint32_t count_death(FuseServer *server)
 {
     JournalShared *shared = server->engine->journal.shared;
-    uint64_t unique = ((const struct fuse_in_header *)server->buffer)->unique & ~UNIQUE_RESENT;
+    uint64_t unique = ((const struct fuse_in_header *)server->buffer)->unique & ~REQUEST_RESENT;
     if (shared->tried_unique != unique)
         shared->tries = 0;
     shared->tried_unique = unique;
@@ -114,11 +113,15 @@ static void finish_interrupted(FuseServer *server, JournalPhase phase, FuseTakeo
     fuse_server_serve(server, size, again);
 }
 
+/* One that waits again makes another copy of itself. */
 static void serve_copies(FuseServer *server, FuseTakeover *result)
 {
+    uint32_t sizes[REQUEST_COPIES];
+    for (unsigned i = 0; i < REQUEST_COPIES; i++)
+        sizes[i] = server->requests->copies[i].size;
     for (unsigned i = 0; i < REQUEST_COPIES; i++) {
         const RequestCopy *copy = &server->requests->copies[i];
-        uint32_t size = copy->size;
+        uint32_t size = sizes[i];
         if (size == 0)
             continue;
         memcpy(server->buffer, copy->bytes, size);
