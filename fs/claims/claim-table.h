@@ -74,6 +74,8 @@ typedef struct {
     uint8_t reason; /* why this owner: the layer above's enum */
     bool broken;    /* ended by a command while its owner lived */
     bool release_anyone;
+    bool unpacked; /* made by a program that puts files in place and leaves no locks */
+    bool dated;    /* its owner gave it a time from before it was made */
 } Claim;
 
 typedef struct {
@@ -99,6 +101,7 @@ typedef struct {
     bool plain;    /* resolves to itself: it is no helper while it runs exe_dev/exe_ino */
     bool idle;
     bool exit_known;
+    uint8_t kind;        /* of program, while plain: the layer below's enum */
     int32_t exit_status; /* as of wait(2), when exit_known */
 } Owner;
 

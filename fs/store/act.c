@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 /* An operation whose records are kept; others (at start and end) are not repeated. */
@@ -151,8 +152,8 @@ bool act_begin_xattr(Store *store, Node *node, const char *name, bool exists, in
             *result = before->result;
             return true;
         }
-        if (flags && !before->existed)
-            *flags = 0; /* it was to be new, and may be there now by that very act */
+        if (flags && *flags == XATTR_CREATE && !before->existed)
+            *flags = 0; /* it may be there now by that very act */
         *result = 0;
         return !flags && before->existed && !exists;
     }
