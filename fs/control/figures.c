@@ -36,6 +36,12 @@ static uint64_t sum(const uint64_t *counts, int n)
     return total;
 }
 
+static const char *signal_name(int number)
+{
+    const char *name = sigabbrev_np(number);
+    return name ? name : "other";
+}
+
 static void add_requests(GString *out, const Figures *f)
 {
     const RequestStats *requests = &f->requests;
@@ -72,6 +78,11 @@ void figures_stats(Control *control, ControlHandle *handle)
     json_out_begin(out, "healed", '{');
     for (int i = 0; i < HEAL_CAUSES; i++)
         json_out_uint(out, viewer_cause((HealCause)i), f->stats.healed[i]);
+    json_out_end(out, '}');
+    json_out_begin(out, "healed_by_signal", '{');
+    for (int i = 0; i < STATS_SIGNALS; i++)
+        if (f->stats.healed_by_signal[i])
+            json_out_uint(out, signal_name(i), f->stats.healed_by_signal[i]);
     json_out_end(out, '}');
     json_out_begin(out, "takeovers", '{');
     for (int i = 0; i < TAKEOVER_CAUSES; i++)
@@ -134,6 +145,12 @@ static void add_claims(GString *out, const Figures *f)
     for (int i = 0; i < HEAL_CAUSES; i++)
         labelled(out, "lockfs_heals_total", "reason", viewer_cause((HealCause)i),
                  f->stats.healed[i]);
+    head(out, "lockfs_heals_by_signal_total", "counter",
+         "Entries removed because their owner was killed, by the signal.");
+    for (int i = 0; i < STATS_SIGNALS; i++)
+        if (f->stats.healed_by_signal[i])
+            labelled(out, "lockfs_heals_by_signal_total", "signal", signal_name(i),
+                     f->stats.healed_by_signal[i]);
 }
 
 void figures_metrics(Control *control, ControlHandle *handle)
