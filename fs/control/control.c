@@ -162,10 +162,14 @@ int control_access(Control *control, const Caller *caller, uint64_t id, int mask
 
 /* --- handles --- */
 
-/* The lock must be held, unless this is the serving thread, which alone adds and removes. */
+/* The lock must be held, unless this is the serving thread, which alone adds and removes. What the
+ * pool has filled in is seen from here on. */
 ControlHandle *control_find_handle(Control *control, uint64_t fh)
 {
-    return g_hash_table_lookup(control->handles, &fh);
+    ControlHandle *handle = g_hash_table_lookup(control->handles, &fh);
+    if (handle)
+        (void)__atomic_load_n(&control_record_peek(control, handle)->opened, __ATOMIC_ACQUIRE);
+    return handle;
 }
 
 static int mask_of(int flags)
