@@ -86,7 +86,8 @@ typedef struct {
     uint64_t tried_unique;
     uint64_t counters[16]; /* the user's statistics */
     uint32_t n_failures;
-    uint32_t spare;
+    uint32_t
+        lost; /* the numbers of descriptors in the records mean nothing: see engine/recover.h */
     JournalFailure failures[JOURNAL_FAILURES]; /* of this operation */
     JournalAct acts[2];
 } JournalShared;

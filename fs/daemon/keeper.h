@@ -39,6 +39,13 @@ typedef struct {
     GArray *leftovers; /* descriptors that may be the dead one's */
 } KeeperStart;
 
+/* What others may want to hear of. */
+typedef enum {
+    KEEPER_NEWS_ALIVE,    /* the worker is not stuck; at each look */
+    KEEPER_NEWS_REPLACED, /* another worker has started */
+    KEEPER_NEWS_ENDING,   /* the keeper was told to end */
+} KeeperNews;
+
 typedef struct {
     /* Runs in the worker; the result is its exit status, which ends the keeper. */
     int (*run)(void *ctx, const KeeperStart *start);
@@ -49,11 +56,17 @@ typedef struct {
      * `replace`, when the worker is dead. */
     bool (*may_replace)(void *ctx);
     void (*replace)(void *ctx);
+    void (*tell)(void *ctx, KeeperNews news, const KeeperStart *start);
     void *ctx;
     const char *resumed; /* why there has been a worker before; NULL: there has not */
     GArray *own;         /* the keeper's descriptors */
     unsigned hang_limit; /* seconds without progress */
+    int64_t look_ns;     /* how often the worker is looked at */
 } Keeper;
+
+/* Can a process that was killed still run code of ours? A thread that sleeps where no signal
+ * reaches it cannot. */
+bool keeper_can_run(pid_t pid);
 
 /* Every open descriptor of this process. */
 GArray *keeper_descriptors(void);

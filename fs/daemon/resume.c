@@ -1,18 +1,29 @@
 #include "daemon/resume.h"
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "daemon/keeper.h"
 #include "engine/engine.h"
 #include "engine/layout.h"
+#include "proc/pidref.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define MAGIC "lockfs\n"
+
+/* For processes that were killed to be seen not to run. */
+#define END_TRIES 500
+#define END_PAUSE_NS (10 * CLOCK_NS_PER_MS)
+
 #define STATE_VARIABLE "LOCKFS_RESUME"
 #define CHECK_VARIABLE "LOCKFS_RESUME_CHECK"
 
@@ -25,19 +36,56 @@ uint32_t resume_version(void)
     return version ? (uint32_t)atoi(version) : LAYOUT_VERSION;
 }
 
-int resume_write(int state, ResumeHeader *header)
+static ResumeProcess this_process(const Proc *proc)
+{
+    AUTO_PIDREF Pidref ref = PIDREF_NONE;
+    if (pidref_open(proc, getpid(), &ref) < 0)
+        return (ResumeProcess){0};
+    return (ResumeProcess){.pid = ref.pid, .start_time = ref.start_time, .inode = ref.inode};
+}
+
+int resume_write(int state, const Proc *proc, ResumeHeader *header)
 {
     memcpy(header->magic, MAGIC, sizeof header->magic);
     header->version = resume_version();
     header->record_sizes = layout_record_sizes(header->version);
     if (header->version < 2)
         header->device = 0;
-    if (header->version < 3)
-        header->pid_ns = 0;
-    else
+    if (header->version >= 3) {
+        header->pid_ns = proc_own_pid_ns_id(proc);
+        header->keeper = this_process(proc);
         g_strlcpy(header->program, LOCKFS_VERSION, sizeof header->program);
+    }
     ssize_t n = pwrite(state, header, sizeof *header, ENGINE_HEADER_AT);
     return n < 0 ? -errno : n == sizeof *header ? 0 : -ENOSPC;
+}
+
+void resume_note_worker(int state, const Proc *proc)
+{
+    ResumeProcess worker = this_process(proc);
+    if (resume_version() >= 3 &&
+        pwrite(state, &worker, sizeof worker,
+               (off_t)(ENGINE_HEADER_AT + offsetof(ResumeHeader, worker))) < 0)
+        log_warning("cannot write down the worker in the state: %s", strerror(errno));
+}
+
+static bool end_process(const Proc *proc, const ResumeProcess *old)
+{
+    AUTO_PIDREF Pidref ref = PIDREF_NONE;
+    int r = old->pid > 0 ? pidref_open(proc, old->pid, &ref) : -ESRCH;
+    Pidref was = {.pid = old->pid, .start_time = old->start_time, .inode = old->inode};
+    if (r == -ESRCH || (r == 0 && !pidref_same(&ref, &was)))
+        return true;
+    if (r == 0)
+        syscall(SYS_pidfd_send_signal, ref.fd, SIGKILL, NULL, 0);
+    for (int tries = 0; r == 0 && tries < END_TRIES; tries++) {
+        if (!keeper_can_run(old->pid))
+            return true;
+        nanosleep(&(struct timespec){.tv_nsec = END_PAUSE_NS}, NULL);
+    }
+    log_error("process %d served this mount and does not end: %s", old->pid,
+              r < 0 ? strerror(-r) : "it still runs");
+    return false;
 }
 
 static int take_variable(const char *name)
@@ -80,6 +128,17 @@ EngineWorld resume_world(const ResumeHeader *header, const Proc *proc)
         return ENGINE_WORLD_GONE;
     bool same = header->pid_ns == 0 || header->pid_ns == proc_own_pid_ns_id(proc);
     return same ? ENGINE_WORLD_SAME : ENGINE_WORLD_FOREIGN;
+}
+
+bool resume_end_old(int state, const Proc *proc)
+{
+    g_autofree ResumeHeader *header = g_new0(ResumeHeader, 1);
+    ssize_t n = pread(state, header, sizeof *header, ENGINE_HEADER_AT);
+    if (n != sizeof *header || memcmp(header->magic, MAGIC, sizeof header->magic) != 0 ||
+        resume_world(header, proc) != ENGINE_WORLD_SAME)
+        return true; /* it names nobody here */
+    /* The keeper first: it would start another worker. */
+    return end_process(proc, &header->keeper) && end_process(proc, &header->worker);
 }
 
 bool resume_read(int state, const Proc *proc, ResumeHeader *header)
@@ -186,8 +245,18 @@ bool resume_is_possible(int state)
     return child > 0 && status == 0;
 }
 
+/* It was for the process whose place is taken. */
+static void keep_watchdog(void)
+{
+    char pid[16];
+    snprintf(pid, sizeof pid, "%d", getpid());
+    if (getenv("WATCHDOG_PID"))
+        setenv("WATCHDOG_PID", pid, 1);
+}
+
 int resume_exec(int state, bool installed)
 {
+    keep_watchdog();
     char path[PATH_MAX] = "/proc/self/exe";
     if (installed)
         installed_path(path);

@@ -15,6 +15,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* A process that served, to be known again. */
+typedef struct {
+    int32_t pid;
+    uint32_t spare;
+    uint64_t start_time, inode; /* as in a Pidref */
+} ResumeProcess;
+
 /* In the state file. Strings are empty where there is none. Fields are appended only; those that a
  * version did not have are zero. */
 typedef struct {
@@ -26,15 +33,23 @@ typedef struct {
     bool network, in_place;
     uint64_t device; /* of the mounted filesystem; from version 2 on */
     char mountpoint[PATH_MAX], source[PATH_MAX], scratch[PATH_MAX], path[PATH_MAX];
-    uint64_t pid_ns;  /* in which pids are counted; from version 3 on */
-    char program[32]; /* its version; from version 3 on */
+    uint64_t pid_ns;              /* in which pids are counted; from version 3 on */
+    char program[32];             /* its version; from version 3 on */
+    ResumeProcess keeper, worker; /* from version 3 on */
 } ResumeHeader;
+
+/* This process is the worker now. */
+void resume_note_worker(int state, const Proc *proc);
+
+/* Ends what is left of the processes that served, and waits until none of them can run any more.
+ * false: one still can, and a message was printed. */
+bool resume_end_old(int state, const Proc *proc);
 
 /* What this program writes. */
 uint32_t resume_version(void);
 
 /* Writes the header that resume_read() finds. 0 or negative errno. */
-int resume_write(int state, ResumeHeader *header);
+int resume_write(int state, const Proc *proc, ResumeHeader *header);
 
 /* What the environment says: the descriptor of the state file to go on with, or -1. *check: only
  * say whether that is possible. */

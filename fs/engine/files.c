@@ -30,7 +30,7 @@ static int get_attributes(Engine *engine, const Caller *caller, Node *node, uint
     if (node->claim && caller)
         waiters_cancel(engine, caller, node);
     int r = source_stat(&engine->store, node, handle, &entry->attr);
-    if (r == -ESTALE && !node->parent) {
+    if (r == -ESTALE && !node->parent && !handle_is_lost(&engine->store, node)) {
         stat_shadow(node, &entry->attr);
         r = 0;
     }
@@ -110,7 +110,7 @@ int engine_handle_fd(Engine *engine, uint64_t fh)
 {
     engine_lock(engine);
     const Handle *handle = handle_by_id(&engine->store, fh);
-    int fd = handle ? handle->fd : -EBADF;
+    int fd = handle ? handle_fd(handle) : -EBADF;
     engine_unlock(engine);
     return fd;
 }
@@ -123,7 +123,7 @@ int engine_handle_fd_to_write(Engine *engine, const Caller *caller, uint64_t fh)
                 ? guard_handle(engine, caller, node_at(&engine->store, handle->node), handle->token)
                 : -EBADF;
     if (r == 0) {
-        r = handle->fd;
+        r = handle_fd(handle);
         source_write_as(&engine->store, caller, node_at(&engine->store, handle->node));
     }
     engine_unlock(engine);

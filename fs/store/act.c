@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "store/reach.h"
+#include "store/reopen.h"
 
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -229,6 +230,13 @@ static int find_created(const struct stat *st, const FreeTest *test)
     return -1;
 }
 
+/* All descriptors are gone. Without O_EXCL the call can be made once more. */
+static int open_lost(Store *store, Node *dir, const JournalAct *act, const struct stat *now)
+{
+    bool made = act->flags & O_EXCL && (act->state == ACT_STATE_DONE || changed_since(act, now));
+    return made ? reopen_created(store, dir, act->name, (int)act->flags) : -1;
+}
+
 static bool was_renamed(Store *store, const JournalAct *act, Node *dir)
 {
     Node *new_dir = node_of(store, act->new_dir_dev, act->new_dir_ino);
@@ -255,7 +263,9 @@ static bool was_executed(Store *store, JournalAct *act, const FreeTest *test)
     case ACT_OP_LINK:
         return exists && changed_since(act, &now);
     case ACT_OP_CREATE:
-        act->result = exists ? find_created(&now, test) : -1;
+        act->result = !exists       ? -1
+                      : store->lost ? open_lost(store, dir, act, &now)
+                                    : find_created(&now, test);
         return act->result >= 0;
     case ACT_OP_UNLINK:
     case ACT_OP_RMDIR:
@@ -274,7 +284,8 @@ void act_recover(Store *store, bool (*is_free)(void *ctx, int fd), void *ctx)
     store->replaying = false;
     if (!act)
         return;
-    if (act->state == ACT_STATE_DONE) {
+    bool lost_result = store->lost && act->op == ACT_OP_CREATE && act->result >= 0;
+    if (act->state == ACT_STATE_DONE && !lost_result) {
         store->replaying = act->result >= 0;
         return;
     }
