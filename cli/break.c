@@ -13,13 +13,10 @@
 static void describe(const char *path, JsonObject *claim)
 {
     g_autofree char *shown = quote_name(path);
-    g_autofree char *comm = table_name(claim, "owner.comm");
+    g_autofree char *process = table_process(json_object_get_object_member(claim, "owner"));
     g_autofree char *held = table_duration(claim, "held_ms");
-    fprintf(stderr,
-            "%s is held by process %" G_GINT64_FORMAT " (%s), uid %" G_GINT64_FORMAT
-            ", for %s; %u waiting\n",
-            shown, record_int(claim, "owner.pid"), comm, record_int(claim, "owner.uid"), held,
-            record_waiters(claim));
+    fprintf(stderr, "%s is held by process %s, uid %" G_GINT64_FORMAT ", for %s; %u waiting\n",
+            shown, process, record_int(claim, "owner.uid"), held, record_waiters(claim));
 }
 
 static Status ask(const char *path, gboolean with_kill)

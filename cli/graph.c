@@ -28,6 +28,8 @@ static void add_claim(Graph *graph, JsonObject *claim)
     for (guint i = 0; waiters && i < json_array_get_length(waiters); i++) {
         JsonObject *waiter = json_array_get_object_element(waiters, i);
         Edge edge = {record_int(waiter, "pid"), record_int(claim, "owner.pid"), claim};
+        if (!edge.from || !edge.to)
+            continue; /* kept back: many of them may look like one */
         add_name(graph, waiter);
         g_array_append_val(graph->edges, edge);
     }

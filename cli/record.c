@@ -28,6 +28,12 @@ JsonNode *record_node(JsonObject *record, const char *path)
     return node;
 }
 
+bool record_true(JsonObject *record, const char *path)
+{
+    JsonNode *node = record_node(record, path);
+    return node && JSON_NODE_HOLDS_VALUE(node) && json_node_get_boolean(node);
+}
+
 gint64 record_int(JsonObject *record, const char *path)
 {
     JsonNode *node = record_node(record, path);

@@ -3,12 +3,16 @@
 #define LOCKFS_CLI_RECORD_H
 
 #include <json-glib/json-glib.h>
+#include <stdbool.h>
 
 /* NULL: not an object. size -1: to the NUL. */
 JsonObject *record_parse(const char *text, gssize size);
 
 /* The member at "owner.pid", NULL when it is missing or null anywhere on the way. */
 JsonNode *record_node(JsonObject *record, const char *path);
+
+/* Is it there, and true? */
+bool record_true(JsonObject *record, const char *path);
 
 gint64 record_int(JsonObject *record, const char *path);
 

@@ -13,8 +13,7 @@ static guint64 find_token(const Target *target, JsonArray *healed)
     for (guint i = 0; i < json_array_get_length(healed); i++) {
         JsonObject *record = json_array_get_object_element(healed, i);
         g_autofree char *path = record_bytes(record, "path");
-        if (strcmp(path, target->name) == 0 &&
-            json_node_get_boolean(json_object_get_member(record, "kept")))
+        if (strcmp(path, target->name) == 0 && record_true(record, "kept"))
             token = (guint64)record_int(record, "token");
     }
     return token;

@@ -33,7 +33,7 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
-#define JOURNAL_ARRAYS 8
+#define JOURNAL_ARRAYS 16
 #define JOURNAL_REPLY_MAX (1024 * 1024 + 4096)
 
 typedef enum {
@@ -68,8 +68,8 @@ typedef struct {
     uint32_t op;
     int32_t result;
     uint32_t flags;
-    uint32_t name; /* hash */
-    uint64_t dir_ino;
+    uint32_t names; /* hash of the old and the new one */
+    uint64_t dir_ino, new_dir_ino;
 } JournalFailure;
 
 #define JOURNAL_FAILURES 8
@@ -84,10 +84,11 @@ typedef struct {
     uint32_t reply_size; /* 0: none kept */
     uint32_t tries;      /* deaths in the request tried_unique */
     uint64_t tried_unique;
-    uint64_t counters[16]; /* the user's statistics */
+    int64_t moment; /* of the operation, since the epoch; 0: nobody has asked */
     uint32_t n_failures;
-    uint32_t
-        lost; /* the numbers of descriptors in the records mean nothing: see engine/recover.h */
+    uint32_t answers; /* counts them, and wraps around */
+    uint32_t lost;    /* descriptors in the records mean nothing: see engine/recover.h */
+    uint32_t inside;  /* the thread that is in a system call on our own mount; 0: none */
     JournalFailure failures[JOURNAL_FAILURES]; /* of this operation */
     JournalAct acts[2];
 } JournalShared;
@@ -135,6 +136,10 @@ static inline bool journal_is_open(const Journal *journal)
     return journal->keeper.stamp != 0;
 }
 
+/* The time of the operation under way, on the clock of the epoch in ns: the same when it is run
+ * again, for what is named or dated by it. */
+int64_t journal_moment(Journal *journal);
+
 /* fd is closed when the operation under way has ended; at once when none is. Returns -1. A journal
  * that is NULL means none. */
 int journal_close(Journal *journal, int fd);
@@ -149,8 +154,10 @@ void journal_act_begin(Journal *journal);
 JournalAct *journal_act(const Journal *journal);
 void journal_act_done(Journal *journal, int result);
 
+/* Do both say the same is to be done at the same place? */
+bool journal_act_is_same(const JournalAct *one, const JournalAct *other);
+
 /* Was this act tried earlier in the operation, and failed? 0: no. */
-int journal_failure(const Journal *journal, uint32_t op, uint32_t flags, uint64_t dir_ino,
-                    const char *name);
+int journal_failure(const Journal *journal, const JournalAct *act);
 
 #endif

@@ -74,6 +74,8 @@ typedef struct {
     uint8_t reason; /* why this owner: the layer above's enum */
     bool broken;    /* ended by a command while its owner lived */
     bool release_anyone;
+    bool unpacked; /* made by a program that puts files in place and leaves no locks */
+    bool dated;    /* its owner gave it a time from before it was made */
 } Claim;
 
 typedef struct {
@@ -99,6 +101,7 @@ typedef struct {
     bool plain;    /* resolves to itself: it is no helper while it runs exe_dev/exe_ino */
     bool idle;
     bool exit_known;
+    uint8_t kind;        /* of program, while plain: the layer below's enum */
     int32_t exit_status; /* as of wait(2), when exit_known */
 } Owner;
 
@@ -130,9 +133,15 @@ static inline Claim *claim_at(const ClaimTable *table, uint32_t index)
     return slot_at(&table->claims, index);
 }
 
+/* To read only: the journal need not keep it. */
+static inline const Claim *claim_peek(const ClaimTable *table, uint32_t index)
+{
+    return slot_peek(&table->claims, index);
+}
+
 static inline uint32_t claim_index(const ClaimTable *table, const Claim *claim)
 {
-    return (uint32_t)(((const char *)claim - table->claims.base) / table->claims.record);
+    return slot_index(&table->claims, claim);
 }
 
 static inline const char *claim_name(const ClaimTable *table, const Claim *claim)
@@ -145,9 +154,15 @@ static inline Owner *owner_at(const ClaimTable *table, uint32_t index)
     return slot_at(&table->owners, index);
 }
 
+/* To read only. */
+static inline const Owner *owner_peek(const ClaimTable *table, uint32_t index)
+{
+    return slot_peek(&table->owners, index);
+}
+
 static inline uint32_t owner_index(const ClaimTable *table, const Owner *owner)
 {
-    return (uint32_t)(((const char *)owner - table->owners.base) / table->owners.record);
+    return slot_index(&table->owners, owner);
 }
 
 /* The claim of this name, in any state; NULL: none. */

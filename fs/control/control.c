@@ -10,10 +10,10 @@
 #include <unistd.h>
 
 static const char *const file_names[VIRTUAL_NODE_END] = {
-    [VIRTUAL_NODE_DIR] = NAMES_DIR,         [VIRTUAL_NODE_LOCKS] = NAMES_LOCKS,
-    [VIRTUAL_NODE_EVENTS] = NAMES_EVENTS,   [VIRTUAL_NODE_HEALED] = NAMES_HEALED,
-    [VIRTUAL_NODE_STATS] = NAMES_STATS,     [VIRTUAL_NODE_METRICS] = NAMES_METRICS,
-    [VIRTUAL_NODE_CONTROL] = NAMES_CONTROL,
+    [VIRTUAL_NODE_DIR] = NAMES_DIR,           [VIRTUAL_NODE_LOCKS] = NAMES_LOCKS,
+    [VIRTUAL_NODE_EVENTS] = NAMES_EVENTS,     [VIRTUAL_NODE_HEALED] = NAMES_HEALED,
+    [VIRTUAL_NODE_STATS] = NAMES_STATS,       [VIRTUAL_NODE_METRICS] = NAMES_METRICS,
+    [VIRTUAL_NODE_OBSERVED] = NAMES_OBSERVED, [VIRTUAL_NODE_CONTROL] = NAMES_CONTROL,
 };
 
 Control *control_new(Engine *engine)
@@ -153,7 +153,7 @@ int control_open(Control *control, const Caller *caller, uint64_t id, int flags,
     handle->dir = virtual_node_dir(id);
     handle->kind = virtual_node_kind(id);
     handle->text = g_string_new(NULL);
-    creds_as_daemon(control->engine->store.creds);
+    creds_as_daemon(&control->engine->serving_creds);
     handle->viewer = viewer_of(control->engine->proc, caller);
     pthread_mutex_lock(&control->lock);
     handle->fh = ++control->last_fh;
@@ -162,7 +162,7 @@ int control_open(Control *control, const Caller *caller, uint64_t id, int flags,
     if (handle->kind == VIRTUAL_NODE_EVENTS)
         events_join(control, handle);
     *slow = handle->kind == VIRTUAL_NODE_LOCKS || handle->kind == VIRTUAL_NODE_HEALED ||
-            handle->kind == VIRTUAL_NODE_METRICS;
+            handle->kind == VIRTUAL_NODE_METRICS || handle->kind == VIRTUAL_NODE_OBSERVED;
     if (!*slow)
         control_fill(control, handle->fh);
     *fh = handle->fh;
@@ -186,6 +186,9 @@ void control_fill(Control *control, uint64_t fh)
         break;
     case VIRTUAL_NODE_METRICS:
         figures_metrics(control, handle);
+        break;
+    case VIRTUAL_NODE_OBSERVED:
+        text_observed(control, handle);
         break;
     default:
         break;
@@ -260,6 +263,7 @@ ssize_t control_getxattr(Control *control, const Caller *caller, uint64_t node, 
     const SnapshotClaim *claim = &g_array_index(snapshot.claims, SnapshotClaim, 0);
     g_autoptr(GString) text = g_string_new(NULL);
     if (owner) {
+        creds_as_daemon(&control->engine->serving_creds);
         Viewer viewer = viewer_of(control->engine->proc, caller);
         json_out_begin(text, NULL, '{');
         viewer_owner(&viewer, text, &claim->owner);

@@ -10,43 +10,44 @@
 #define LINES_MAX 4096
 
 static const char *const event_names[] = {
-    [NOTICE_ACQUIRED] = "acquired",     [NOTICE_CONTENDED] = "contended",
-    [NOTICE_REFUSED] = "refused",       [NOTICE_RELEASED] = "released",
-    [NOTICE_PUBLISHED] = "published",   [NOTICE_MOVED] = "moved",
-    [NOTICE_INHERITED] = "inherited",   [NOTICE_TRANSFERRED] = "transferred",
-    [NOTICE_BROKEN] = "broken",         [NOTICE_HEALED] = "healed",
-    [NOTICE_WOULD_HEAL] = "would_heal",
+    [NOTICE_ACQUIRED] = "acquired",   [NOTICE_CONTENDED] = "contended",
+    [NOTICE_REFUSED] = "refused",     [NOTICE_RELEASED] = "released",
+    [NOTICE_PUBLISHED] = "published", [NOTICE_MOVED] = "moved",
+    [NOTICE_INHERITED] = "inherited", [NOTICE_TRANSFERRED] = "transferred",
+    [NOTICE_BROKEN] = "broken",       [NOTICE_HEALED] = "healed",
+    [NOTICE_UNPACKED] = "unpacked",   [NOTICE_WOULD_HEAL] = "would_heal",
 };
 
-static void add_process(GString *out, const char *key, pid_t pid, const char *comm, uid_t uid)
+static void add_process(const Viewer *viewer, GString *out, const char *key, pid_t pid,
+                        const char *comm, uid_t uid)
 {
     json_out_begin(out, key, '{');
-    json_out_int(out, "pid", pid);
-    if (comm)
-        json_out_bytes(out, "comm", comm);
+    viewer_process(viewer, out, pid, comm, uid);
     json_out_uint(out, "uid", uid);
     json_out_end(out, '}');
 }
 
-static void add_particulars(GString *out, const Notice *notice)
+static void add_particulars(const Viewer *viewer, GString *out, const Notice *notice)
 {
     if (notice->waiter)
-        add_process(out, "waiter", notice->waiter->pid, notice->waiter->comm, notice->waiter->uid);
+        add_process(viewer, out, "waiter", notice->waiter->pid, notice->waiter->comm,
+                    notice->waiter->uid);
     if (notice->by_tid)
-        add_process(out, "by", notice->by_tid, NULL, notice->by_uid);
+        add_process(viewer, out, "by", notice->by_tid, NULL, notice->by_uid);
     if (notice->old_token)
         json_out_uint(out, "old_token", notice->old_token);
     if (notice->heal) {
-        json_out_string(out, "reason", viewer_cause(notice->heal->cause));
+        json_out_string(out, "reason", viewer_cause((HealCause)notice->heal->cause));
         if (notice->heal->cause == HEAL_SIGNALLED)
             json_out_int(out, "signal", notice->heal->code);
         if (notice->heal->cause == HEAL_EXITED)
             json_out_int(out, "exit_code", notice->heal->code);
-        json_out_bool(out, "kept", notice->heal->kept);
+        json_out_bool(out, "kept", heals_is_kept(notice->heal));
     }
 }
 
-static char *render(const Notice *notice, const SnapshotClaim *claim, uint64_t sequence)
+static char *render(const Viewer *viewer, const Notice *notice, const SnapshotClaim *claim,
+                    uint64_t sequence)
 {
     GString *out = g_string_new(NULL);
     json_out_begin(out, NULL, '{');
@@ -56,8 +57,8 @@ static char *render(const Notice *notice, const SnapshotClaim *claim, uint64_t s
     json_out_bytes(out, "path", claim->path);
     json_out_string(out, "kind", viewer_kind(claim->kind));
     json_out_uint(out, "token", claim->token);
-    add_process(out, "owner", claim->owner.pid, claim->owner.comm, claim->owner.uid);
-    add_particulars(out, notice);
+    add_process(viewer, out, "owner", claim->owner.pid, claim->owner.comm, claim->owner.uid);
+    add_particulars(viewer, out, notice);
     json_out_end(out, '}');
     g_string_append_c(out, '\n');
     return g_string_free(out, FALSE);
@@ -133,7 +134,8 @@ static void offer(Control *control, ControlHandle *handle, const Notice *notice)
     if (handle->lines.length >= LINES_MAX)
         handle->lost++;
     else
-        g_queue_push_tail(&handle->lines, render(notice, &claim, control->sequence));
+        g_queue_push_tail(&handle->lines,
+                          render(&handle->viewer, notice, &claim, control->sequence));
     serve_pending(handle);
 }
 

@@ -46,6 +46,7 @@ void events_leave(Control *control, ControlHandle *handle);
 /* text.c */
 void text_locks(Control *control, ControlHandle *handle);
 void text_healed(Control *control, ControlHandle *handle);
+void text_observed(Control *control, ControlHandle *handle);
 
 /* figures.c */
 void figures_stats(Control *control, ControlHandle *handle);

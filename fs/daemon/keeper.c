@@ -22,7 +22,8 @@
 #define MOMENT_NS (CLOCK_NS_PER_MS / 2)
 #define FALLBACK_NS (20 * CLOCK_NS_PER_MS)
 
-/* A worker that dies this early may do so for ever: the next one waits a little. */
+/* A worker that dies this early with nothing answered may do so for ever: the next one waits a
+ * little. */
 #define QUICK_NS (20 * CLOCK_NS_PER_MS)
 #define QUICK_FREE 100
 #define QUICK_WAIT_MS 200
@@ -39,7 +40,8 @@ typedef struct {
     pid_t pid;
     int status; /* of waitpid */
     int64_t started_ns;
-    unsigned quick; /* deaths in a row */
+    uint32_t answers; /* until it started */
+    unsigned quick;   /* deaths in a row */
     bool told_to_end;
     bool hung;
     bool replacing;
@@ -173,6 +175,7 @@ static bool start_worker(Run *run)
     g_array_free(run->start.leftovers, TRUE);
     run->pid = pid < 0 ? 0 : (pid_t)pid;
     run->started_ns = clock_boot_ns();
+    run->answers = run->keeper->answers(run->keeper->ctx);
     run->told_to_end = run->hung = false;
     run->stuck_since_ns = 0;
     run->start.number++;
@@ -214,7 +217,7 @@ static char state_of(pid_t pid, const char *task)
     return end && end[1] == ' ' ? end[2] : 'X';
 }
 
-bool keeper_can_run(pid_t pid)
+bool keeper_can_run(pid_t pid, pid_t inside)
 {
     char path[32];
     snprintf(path, sizeof path, "/proc/%d/task", pid);
@@ -225,11 +228,17 @@ bool keeper_can_run(pid_t pid)
         if (entry->d_name[0] == '.')
             continue;
         char state = state_of(pid, entry->d_name);
-        running = state != 'D' && state != 'Z' && state != 'X';
+        bool sleeps = state == 'D' && atoi(entry->d_name) == inside;
+        running = !sleeps && state != 'Z' && state != 'X';
     }
     if (dir)
         closedir(dir);
     return running;
+}
+
+static pid_t inside(const Run *run)
+{
+    return (pid_t)__atomic_load_n(run->keeper->inside, __ATOMIC_ACQUIRE);
 }
 
 /* true: the worker is over, with run->status set. */
@@ -240,7 +249,7 @@ static bool is_over(Run *run)
         return true;
     if (__atomic_load_n(&run->shared->worker, __ATOMIC_ACQUIRE) != 0)
         return false;
-    while (keeper_can_run(run->pid))
+    while (keeper_can_run(run->pid, inside(run)))
         nanosleep(&(struct timespec){.tv_nsec = MOMENT_NS}, NULL);
     run->status = SIGKILL; /* what it died of is told only when all of it is gone */
     waitpid(run->pid, &run->status, WNOHANG);
@@ -310,7 +319,8 @@ static void describe_end(Run *run)
 
 static void slow_down(Run *run)
 {
-    bool quick = clock_boot_ns() - run->started_ns < QUICK_NS;
+    bool quick = clock_boot_ns() - run->started_ns < QUICK_NS &&
+                 run->answers == run->keeper->answers(run->keeper->ctx);
     run->quick = quick ? run->quick + 1 : 0;
     if (run->quick > QUICK_FREE)
         nanosleep(&(struct timespec){.tv_nsec = QUICK_WAIT_MS * CLOCK_NS_PER_MS}, NULL);

@@ -5,9 +5,9 @@
  * So whatever a worker opened is still open, under the same number, when the next one starts, and
  * the keeper itself does nothing but wait.
  *
- * The keeper waits for the end of the worker's first thread, which serves, and then until no other
- * thread of it can run any more. It need not wait until the process is gone: a thread that waits in
- * a system call on our own mount ends only when the next worker answers it.
+ * The keeper waits until the worker's threads are gone, but for one: a thread that waits in a
+ * system call on our own mount ends only when the next worker answers it. Any other may still be
+ * changing the source, and must not go on doing so when the next worker has answered for it.
  *
  * It has a name of its own in ps(1), is the last process that the kernel ends for want of memory
  * (where it may say so), and does not stop with a terminal's job.
@@ -52,11 +52,14 @@ typedef struct {
     /* In the keeper: is the worker at work, or work waiting for it, and none was done since *seen
      * was last set? */
     bool (*is_stuck)(void *ctx, uint64_t *seen);
+    /* In the keeper: how many requests were answered, modulo 2^32. */
+    uint32_t (*answers)(void *ctx);
     /* The keeper got SIGUSR1. May another program take its place? If so, it is to be started by
      * `replace`, when the worker is dead. */
     bool (*may_replace)(void *ctx);
     void (*replace)(void *ctx);
     void (*tell)(void *ctx, KeeperNews news, const KeeperStart *start);
+    const uint32_t *inside; /* the worker's thread that is in a system call on our own mount */
     void *ctx;
     const char *resumed; /* why there has been a worker before; NULL: there has not */
     GArray *own;         /* the keeper's descriptors */
@@ -64,9 +67,9 @@ typedef struct {
     int64_t look_ns;     /* how often the worker is looked at */
 } Keeper;
 
-/* Can a process that was killed still run code of ours? A thread that sleeps where no signal
- * reaches it cannot. */
-bool keeper_can_run(pid_t pid);
+/* The threads of a process have been killed; can one of them still do something? Not the one that
+ * sleeps in our own mount (`inside`), where no signal reaches it. */
+bool keeper_can_run(pid_t pid, pid_t inside);
 
 /* Every open descriptor of this process. */
 GArray *keeper_descriptors(void);

@@ -69,7 +69,7 @@ void resume_note_worker(int state, const Proc *proc)
         log_warning("cannot write down the worker in the state: %s", strerror(errno));
 }
 
-static bool end_process(const Proc *proc, const ResumeProcess *old)
+static bool end_process(const Proc *proc, const ResumeProcess *old, pid_t inside)
 {
     AUTO_PIDREF Pidref ref = PIDREF_NONE;
     int r = old->pid > 0 ? pidref_open(proc, old->pid, &ref) : -ESRCH;
@@ -79,7 +79,7 @@ static bool end_process(const Proc *proc, const ResumeProcess *old)
     if (r == 0)
         syscall(SYS_pidfd_send_signal, ref.fd, SIGKILL, NULL, 0);
     for (int tries = 0; r == 0 && tries < END_TRIES; tries++) {
-        if (!keeper_can_run(old->pid))
+        if (!keeper_can_run(old->pid, inside))
             return true;
         nanosleep(&(struct timespec){.tv_nsec = END_PAUSE_NS}, NULL);
     }
@@ -138,7 +138,11 @@ bool resume_end_old(int state, const Proc *proc)
         resume_world(header, proc) != ENGINE_WORLD_SAME)
         return true; /* it names nobody here */
     /* The keeper first: it would start another worker. */
-    return end_process(proc, &header->keeper) && end_process(proc, &header->worker);
+    uint32_t inside = 0;
+    if (pread(state, &inside, sizeof inside, offsetof(JournalShared, inside)) < 0)
+        return false;
+    return end_process(proc, &header->keeper, 0) &&
+           end_process(proc, &header->worker, (pid_t)inside);
 }
 
 bool resume_read(int state, const Proc *proc, ResumeHeader *header)

@@ -131,16 +131,20 @@ static bool take_over(Lockfs *lockfs, const KeeperStart *start)
         return false;
     if (!start_server(lockfs))
         return false;
+    __atomic_store_n(&lockfs->engine.journal.shared->inside, 0, __ATOMIC_RELEASE);
     fuse_server_take_over(lockfs->server, recovery.phase, &takeover);
     unsigned lost = engine_recover_rest(&lockfs->engine);
     if (lost)
         log_warning("%s: %u open files could not be opened again", lockfs->options->mountpoint,
                     lost);
-    log_info("%s: another worker took over (%s): %.1f ms, %u claims and %u open files carried "
-             "over, %u requests run again%s",
-             lockfs->options->mountpoint, start->cause,
-             (double)(clock_boot_ns() - start->died_ns) / (double)CLOCK_NS_PER_MS, recovery.claims,
-             recovery.handles, takeover.again, takeover.resent ? ", the kernel resends" : "");
+    const LogField fields[] = {{"LOCKFS_EVENT", "takeover"}, {"LOCKFS_REASON", start->cause}};
+    log_with_fields(
+        LOG_LEVEL_INFO, fields, 2,
+        "%s: another worker took over (%s): %.1f ms, %u claims and %u open files carried "
+        "over, %u requests run again%s",
+        lockfs->options->mountpoint, start->cause,
+        (double)(clock_boot_ns() - start->died_ns) / (double)CLOCK_NS_PER_MS, recovery.claims,
+        recovery.handles, takeover.again, takeover.resent ? ", the kernel resends" : "");
     return true;
 }
 
@@ -227,8 +231,10 @@ static int serve(void *ctx, const KeeperStart *start)
     resume_note_worker(lockfs->state, lockfs->proc);
     bool ready =
         start_engine(lockfs) && (start->number ? take_over(lockfs, start) : start_server(lockfs));
-    if (ready)
+    if (ready) {
+        lockfs->through.inside = &lockfs->engine.journal.shared->inside;
         adopt_left(lockfs);
+    }
     if (!ready || start_end_signal(lockfs, start, &end) < 0) {
         mount_detach(lockfs->options->mountpoint);
         return 1;
@@ -255,6 +261,12 @@ static bool is_stuck(void *ctx, uint64_t *seen)
     bool at_work = __atomic_load_n(&shared->phase, __ATOMIC_RELAXED) != JOURNAL_IDLE ||
                    request_store_pending(lockfs->requests) > 0;
     return !moved && (at_work || (poll(&waiting, 1, 0) == 1 && waiting.revents & POLLIN));
+}
+
+static uint32_t answers(void *ctx)
+{
+    const Lockfs *lockfs = ctx;
+    return __atomic_load_n(&lockfs->watched->answers, __ATOMIC_RELAXED);
 }
 
 static unsigned hang_limit(void)
@@ -311,9 +323,11 @@ static int serve_by_workers(Lockfs *lockfs)
     lockfs->watchdog_ns = notify_watchdog_ns();
     Keeper keeper = {.run = serve,
                      .is_stuck = is_stuck,
+                     .answers = answers,
                      .may_replace = may_replace,
                      .replace = replace,
                      .tell = tell,
+                     .inside = &lockfs->watched->inside,
                      .ctx = lockfs,
                      .resumed = lockfs->resumed,
                      .own = own_descriptors(lockfs),
@@ -392,6 +406,14 @@ static bool open_state(Lockfs *lockfs)
     return false;
 }
 
+static void open_log(const Options *options, LogTarget target)
+{
+    if (options->debug)
+        log_set_level(LOG_LEVEL_DEBUG);
+    log_set_mount(options->mountpoint);
+    log_set_target(target);
+}
+
 int serve_mount(const Options *options)
 {
     Lockfs lockfs = {.options = options,
@@ -400,8 +422,7 @@ int serve_mount(const Options *options)
                      .file = STATE_FILE_NONE,
                      .source = {.root = -1, .lock = -1}};
     int status = 1;
-    if (options->debug)
-        log_set_level(LOG_LEVEL_DEBUG);
+    open_log(options, LOG_TO_STDERR); /* until it is in the background */
     if (!mount_open_source(options, &lockfs.source) || !open_proc(&lockfs)) {
         mount_close_source(&lockfs.source);
         return status;
@@ -453,11 +474,10 @@ static int serve_with_header(const Options *options, const ResumeHeader *header,
     };
     lockfs->file = STATE_FILE_NONE;
     lockfs->file.path = header->path[0] ? g_strdup(header->path) : NULL;
-    lockfs->through = (ThroughMount){options->mountpoint, header->device};
+    lockfs->through = (ThroughMount){.mountpoint = options->mountpoint, .dev = header->device};
     if (header->version < 2)
         note_device(lockfs);
-    if (!options->foreground)
-        log_set_target(LOG_TO_SYSLOG);
+    open_log(options, options->foreground ? LOG_TO_STDERR : LOG_TO_SYSTEM);
     lockfs->helpers = helper_list_new_shipped();
     end_signal_hold();
     if (!convert(lockfs, header->version) || !watch_state(lockfs) || !write_header(lockfs))

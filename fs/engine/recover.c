@@ -2,6 +2,7 @@
 
 #include "base/fd.h"
 #include "engine/entry.h"
+#include "engine/heals.h"
 #include "engine/life.h"
 #include "engine/owner.h"
 #include "engine/vacate.h"
@@ -79,10 +80,17 @@ static void sweep_names(Engine *engine)
     NamesMarks *marks = names_marks_new(&engine->names);
     for (uint32_t i = 1; i <= engine->store.nodes.used; i++)
         if (slot_is_used(&engine->store.nodes, i))
-            names_mark(marks, node_at(&engine->store, i)->name);
+            names_mark(marks, node_peek(&engine->store, i)->name);
     for (uint32_t i = 1; i <= engine->claims.claims.used; i++)
         if (slot_is_used(&engine->claims.claims, i))
-            names_mark(marks, claim_at(&engine->claims, i)->name);
+            names_mark(marks, claim_peek(&engine->claims, i)->name);
+    for (uint32_t i = 1; i <= engine->heal_records.used; i++) {
+        const HealRecord *heal = slot_look(&engine->heal_records, i);
+        if (heal) {
+            names_mark(marks, heal->path);
+            names_mark(marks, heal->kept_name);
+        }
+    }
     names_sweep(&engine->names, marks);
 }
 
@@ -160,19 +168,22 @@ int engine_recover(Engine *engine, bool (*keep)(void *ctx, int fd), void *ctx,
         log_error("the state of this mount is damaged: %s", problem);
         return -EPROTO;
     }
-    memcpy(&engine->stats, engine->journal.shared->counters, sizeof engine->stats);
     if (engine->journal.shared->lost)
         forget_descriptors(engine);
+    engine->stats = ((const TotalsRecord *)slot_peek(&engine->totals, 1))->stats;
     store_recover(&engine->store);
     if (engine->store.lost)
         reopen_handles(&engine->store);
     recover_claims(engine);
+    heals_recover(engine);
+    act_hold(&engine->store, true);
     store_settle_all(&engine->store);
     sweep_names(engine);
     Descriptors fds = {.keep = keep, .ctx = ctx};
     name_all(engine, &fds);
     if (undo)
         act_recover(&engine->store, is_free, &fds);
+    act_hold(&engine->store, false);
     name_fd(&fds, act_descriptor(&engine->store));
     recovery->swept = sweep(&fds);
     g_hash_table_unref(fds.named);
@@ -220,6 +231,13 @@ static bool handle_is_sound(const Engine *engine, uint32_t index)
     return slot_is_used(&engine->store.nodes, handle->node);
 }
 
+static bool heal_is_sound(const Engine *engine, uint32_t index)
+{
+    const HealRecord *heal = slot_peek(&engine->heal_records, index);
+    return (heal->kept_dir == 0 || slot_is_used(&engine->store.nodes, heal->kept_dir)) &&
+           names_holds(&engine->names, heal->path) && names_holds(&engine->names, heal->kept_name);
+}
+
 static bool check_array(const Engine *engine, const SlotArray *array, const char *what,
                         bool (*sound)(const Engine *engine, uint32_t index), char **problem)
 {
@@ -236,5 +254,6 @@ bool engine_check(const Engine *engine, char **problem)
 {
     return check_array(engine, &engine->store.nodes, "node", node_is_sound, problem) &&
            check_array(engine, &engine->store.handles, "handle", handle_is_sound, problem) &&
-           check_array(engine, &engine->claims.claims, "claim", claim_is_sound, problem);
+           check_array(engine, &engine->claims.claims, "claim", claim_is_sound, problem) &&
+           check_array(engine, &engine->heal_records, "heal", heal_is_sound, problem);
 }

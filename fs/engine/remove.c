@@ -3,6 +3,7 @@
 #include "engine/guard.h"
 #include "engine/life.h"
 #include "engine/notice.h"
+#include "engine/observed.h"
 #include "engine/reaper.h"
 #include "engine/reserved.h"
 #include "engine/vacate.h"
@@ -83,8 +84,11 @@ int engine_remove(Engine *engine, const Caller *caller, uint64_t dir_id, const c
         r = -ENOENT;
     else if (reaper_is(engine, caller))
         r = reaper_remove(engine, dir, name);
-    if (r > 0)
+    if (r > 0) {
         r = remove_name(engine, caller, dir, name, is_dir);
+        if (r == 0)
+            observed_removed(engine, caller, dir, name);
+    }
     engine_unlock(engine);
     return r;
 }

@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "engine/entry.h"
 #include "engine/life.h"
-#include "engine/trash.h"
 
 #include <string.h>
 
@@ -137,37 +136,14 @@ void snapshot_done(Snapshot *snapshot)
     rule_set_unref(snapshot->rules);
 }
 
-static char *relative_to(const char *path, const char *top)
+char *snapshot_heal_path(Engine *engine, Node *top, const char *path)
 {
-    size_t len = strlen(top);
+    const char *here = entry_path_of(engine, top);
+    size_t len = strlen(here);
     if (len == 0)
         return g_strdup(path);
-    return strncmp(path, top, len) == 0 && path[len] == '/' ? g_strdup(path + len + 1) : NULL;
-}
-
-typedef struct {
-    GPtrArray *list;
-    const Engine *engine;
-} Kept;
-
-/* What an earlier daemon left: no more is known of it than its name says. */
-static void add_unknown(void *user, uint64_t token, int64_t expires_ns, const char *kept_name)
-{
-    Kept *kept = user;
-    if (heals_find(kept->engine, token))
-        return;
-    const char *dash = strchr(kept_name, '-');
-    const char *name = dash ? strchr(dash + 1, '-') : NULL;
-    Heal *heal = g_new0(Heal, 1);
-    *heal = (Heal){
-        .token = token,
-        .at_ns = expires_ns - kept->engine->options.retain_ns,
-        .path = g_strdup(name ? name + 1 : kept_name),
-        .cause = HEAL_DIED,
-        .uid = UINT32_MAX,
-        .kept = true,
-    };
-    g_ptr_array_add(kept->list, heal);
+    bool below = strncmp(path, here, len) == 0 && path[len] == '/';
+    return below ? g_strdup(path + len + 1) : NULL;
 }
 
 GPtrArray *snapshot_heals(Engine *engine, uint64_t dir)
@@ -176,22 +152,15 @@ GPtrArray *snapshot_heals(Engine *engine, uint64_t dir)
     Node *top = node_by_id(&engine->store, dir);
     GPtrArray *list = NULL;
     if (top) {
-        bool whole = top == node_root(&engine->store);
-        const char *here = whole ? ""
-                                 : entry_path(engine, node_parent(&engine->store, top),
-                                              names_get(&engine->names, top->name));
         list = heals_list(engine);
         for (guint i = list->len; i-- > 0;) {
             Heal *heal = g_ptr_array_index(list, i);
-            char *path = relative_to(heal->path, here);
-            heal->kept = heal->kept && trash_has(engine, heal->token);
+            char *path = snapshot_heal_path(engine, top, heal->path);
             g_free(heal->path);
             heal->path = path;
             if (!path)
                 g_ptr_array_remove_index(list, i); /* frees it */
         }
-        if (whole)
-            trash_each(engine, add_unknown, &(Kept){list, engine});
     }
     engine_unlock(engine);
     return list;

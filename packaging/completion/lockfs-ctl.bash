@@ -3,7 +3,7 @@ _lockfs_ctl() {
     local word=${COMP_WORDS[COMP_CWORD]} options=
     COMPREPLY=()
     if [ "$COMP_CWORD" = 1 ]; then
-        COMPREPLY=($(compgen -W "list show explain wait run break transfer watch top healed restore stats metrics graph presets doctor --help --version" -- "$word"))
+        COMPREPLY=($(compgen -W "list show explain wait run break transfer watch top healed restore stats metrics graph presets suggest doctor --help --version" -- "$word"))
         return
     fi
     case ${COMP_WORDS[1]} in
@@ -22,6 +22,7 @@ _lockfs_ctl() {
     metrics) options="--help" ;;
     graph) options="--help" ;;
     presets) options="--json --help" ;;
+    suggest) options="--json --help" ;;
     doctor) options="--json --help" ;;
     esac
     case $word in

@@ -34,7 +34,7 @@ my %tools = (
 
 for my $tool (sort keys %tools) {
     my $script = lock_script(@{ $tools{$tool} });
-    subtest $tool => sub { holds_well([ 'dash', $script ], on => $p, bare => $bare, kind => 'file') };
+    subtest $tool => sub { holds_well([ 'dash', $script ], on => $p, bare => $bare) };
 }
 
 # With the pid of the script in it, liblockfile judges a dead holder by itself; not one whose pid lives on.
@@ -44,7 +44,7 @@ my %with_pid = (
 );
 for my $tool (sort keys %with_pid) {
     my @sh = ('dash', lock_script(@{ $with_pid{$tool} }));
-    subtest "$tool" => sub { holds_well(\@sh, on => $p, kind => 'file') };
+    subtest "$tool" => sub { holds_well(\@sh, on => $p) };
     subtest "$tool, the pid is used again" => sub {
         for my $dir ($bare, $p) {
             my $holder = hold([ @sh, "$dir/x.lock" ]);

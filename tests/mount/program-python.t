@@ -34,16 +34,16 @@ def hold(take, drop, busy=FileExistsError):
 END
 
 my %programs = (
-    'os.open with O_EXCL' => [ file => <<'END' ],
+    'os.open with O_EXCL' => <<'END',
 hold(lambda: os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY)), lambda: os.unlink(lock))
 END
-    'open with mode x, pid inside' => [ file => <<'END' ],
+    'open with mode x, pid inside' => <<'END',
 def take():
     with open(lock, 'x') as f:
         f.write(str(os.getpid()))
 hold(take, lambda: os.unlink(lock))
 END
-    'a descriptor that is kept and locked' => [ file => <<'END' ],
+    'a descriptor that is kept and locked' => <<'END',
 import fcntl
 def take():
     global fd
@@ -55,9 +55,9 @@ def drop():
     os.unlink(lock)
 hold(take, drop)
 END
-    'os.mkdir' => [ dir => 'hold(lambda: os.mkdir(lock), lambda: os.rmdir(lock))' ],
-    'os.symlink' => [ file => 'hold(lambda: os.symlink(str(os.getpid()), lock), lambda: os.unlink(lock))' ],
-    'os.link of a temporary file' => [ file => <<'END' ],
+    'os.mkdir' => 'hold(lambda: os.mkdir(lock), lambda: os.rmdir(lock))',
+    'os.symlink' => 'hold(lambda: os.symlink(str(os.getpid()), lock), lambda: os.unlink(lock))',
+    'os.link of a temporary file' => <<'END',
 import tempfile
 def take():
     with tempfile.NamedTemporaryFile(dir=os.path.dirname(lock)) as f:
@@ -65,20 +65,20 @@ def take():
         assert os.stat(lock).st_nlink == 2
 hold(take, lambda: os.unlink(lock))
 END
-    'os.mkdir in a thread that has ended' => [ dir => <<'END' ],
+    'os.mkdir in a thread that has ended' => <<'END',
 import concurrent.futures
 def take():
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         pool.submit(os.mkdir, lock).result()
 hold(take, lambda: os.rmdir(lock))
 END
-    'mkdir as a program' => [ dir => <<'END' ],
+    'mkdir as a program' => <<'END',
 import subprocess
 def run(*argv):
     subprocess.run(argv, check=True, stderr=subprocess.DEVNULL)
 hold(lambda: run('mkdir', lock), lambda: run('rmdir', lock), subprocess.CalledProcessError)
 END
-    'SoftFileLock of filelock' => [ file => <<'END' ],
+    'SoftFileLock of filelock' => <<'END',
 import filelock
 l = filelock.SoftFileLock(lock)
 hold(lambda: l.acquire(timeout=0), l.release, filelock.Timeout)
@@ -86,9 +86,9 @@ END
 );
 
 for my $name (sort keys %programs) {
-    my ($kind, $text) = @{ $programs{$name} };
+    my $text = $programs{$name};
     my $program = script("$frame$text");
-    subtest $name => sub { holds_well([ $python, $program ], on => $p, bare => $bare, kind => $kind) };
+    subtest $name => sub { holds_well([ $python, $program ], on => $p, bare => $bare) };
 }
 
 subtest 'FileLock of filelock is flock(2)' => sub {
