@@ -16,10 +16,11 @@ static const char *const file_names[VIRTUAL_NODE_END] = {
     [VIRTUAL_NODE_OBSERVED] = NAMES_OBSERVED, [VIRTUAL_NODE_CONTROL] = NAMES_CONTROL,
 };
 
-Control *control_new(Engine *engine)
+Control *control_new(Engine *engine, const ControlUpgrade *upgrade)
 {
     Control *control = g_new0(Control, 1);
     control->engine = engine;
+    control->upgrade = upgrade;
     control->handles = g_hash_table_new(g_int64_hash, g_int64_equal);
     pthread_mutex_init(&control->lock, NULL);
     return control;

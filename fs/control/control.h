@@ -19,7 +19,32 @@
 
 typedef struct Control Control;
 
-Control *control_new(Engine *engine);
+typedef enum {
+    CONTROL_UPGRADE_NONE,
+    CONTROL_UPGRADE_CHECKING, /* the installed program is being asked */
+    CONTROL_UPGRADE_REFUSED,
+    CONTROL_UPGRADE_STARTING,
+    CONTROL_UPGRADE_DONE,
+} ControlUpgradeOutcome;
+
+typedef struct {
+    uint32_t number;  /* of the attempt; it counts them */
+    uint32_t outcome; /* ControlUpgradeOutcome */
+    uint32_t old_layout, new_layout;
+    int64_t took_ns;
+    char old_version[32], new_version[32];
+    char problem[512];
+} ControlUpgradeResult;
+
+/* Whoever can put another program in the place of this one. 0 or negative errno. */
+typedef struct {
+    int (*ask)(void *ctx, uint32_t *number); /* that of the attempt that will be made */
+    int (*result)(void *ctx, ControlUpgradeResult *result); /* of the last one */
+    void *ctx;
+} ControlUpgrade;
+
+/* upgrade: NULL for none. It must outlive the control. */
+Control *control_new(Engine *engine, const ControlUpgrade *upgrade);
 
 /* Ends all reads that wait, with -ENODEV. */
 void control_free(Control *control);

@@ -30,8 +30,9 @@ typedef struct {
 
 struct Control {
     Engine *engine;
-    pthread_mutex_t lock; /* after the engine's */
-    GHashTable *handles;  /* fh → ControlHandle */
+    const ControlUpgrade *upgrade; /* NULL: none is possible */
+    pthread_mutex_t lock;          /* after the engine's */
+    GHashTable *handles;           /* fh → ControlHandle */
     uint64_t last_fh;
     uint64_t sequence; /* of events */
     unsigned listeners;

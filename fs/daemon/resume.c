@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -23,6 +24,10 @@
 /* For processes that were killed to be seen not to run. */
 #define END_TRIES 500
 #define END_PAUSE_NS (10 * CLOCK_NS_PER_MS)
+
+/* For the installed program to say whether it can take over. The keeper looks after nothing else
+ * meanwhile. */
+#define ANSWER_NS (5 * CLOCK_NS_PER_S)
 
 #define STATE_VARIABLE "LOCKFS_RESUME"
 #define CHECK_VARIABLE "LOCKFS_RESUME_CHECK"
@@ -233,20 +238,79 @@ static void keep_over_exec(bool keep)
     }
 }
 
-bool resume_is_possible(int state)
+#define YES "lockfs can go on:"
+
+void resume_say_yes(void)
+{
+    printf(YES " version %s layout %d\n", LOCKFS_VERSION, LAYOUT_VERSION);
+    fflush(stdout);
+}
+
+/* In a child with descriptors of its own. */
+static void __attribute__((noreturn)) ask(int state, int answer)
 {
     char path[PATH_MAX];
     installed_path(path);
-    pid_t child = fork(); /* with descriptors of its own */
-    if (child == 0) {
-        fcntl(state, F_SETFD, 0);
-        run_program(path, CHECK_VARIABLE, state);
-        _exit(127);
+    dup2(answer, STDOUT_FILENO);
+    dup2(answer, STDERR_FILENO);
+    fcntl(state, F_SETFD, 0);
+    unsetenv(VERSION_VARIABLE);
+    int r = run_program(path, CHECK_VARIABLE, state);
+    dprintf(STDERR_FILENO, "%s cannot be run: %s\n", path, strerror(-r));
+    _exit(127);
+}
+
+/* Until the end, or until it takes too long. */
+static void read_answer(int fd, char *text, size_t size)
+{
+    int64_t end = clock_boot_ns() + ANSWER_NS;
+    size_t at = 0;
+    ssize_t n = 1;
+    while (n > 0 && at + 1 < size) {
+        struct pollfd answer = {.fd = fd, .events = POLLIN};
+        int64_t left = end - clock_boot_ns();
+        int ready = left > 0 ? poll(&answer, 1, (int)(left / CLOCK_NS_PER_MS)) : 0;
+        if (ready < 0 && errno == EINTR)
+            continue;
+        n = ready > 0 ? read(fd, text + at, size - 1 - at) : 0;
+        at += n > 0 ? (size_t)n : 0;
     }
-    int status = -1;
+    text[at] = '\0';
+}
+
+/* Its last line. */
+static const char *last_line(char *text)
+{
+    g_strchomp(text);
+    const char *newline = strrchr(text, '\n');
+    const char *line = newline ? newline + 1 : text;
+    return g_str_has_prefix(line, "lockfs: ") ? line + strlen("lockfs: ") : line;
+}
+
+bool resume_ask_installed(int state, ResumeInstalled *installed)
+{
+    char text[4096];
+    int ends[2], status = -1;
+    *installed = (ResumeInstalled){0};
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        g_strlcpy(installed->problem, strerror(errno), sizeof installed->problem);
+        return false;
+    }
+    pid_t child = fork();
+    if (child == 0)
+        ask(state, ends[1]);
+    close(ends[1]);
+    read_answer(ends[0], text, sizeof text);
+    close(ends[0]);
+    if (child > 0)
+        kill(child, SIGKILL); /* it has said what it had to say, or does not answer */
     while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
         ;
-    return child > 0 && status == 0;
+    const char *line = last_line(text);
+    bool yes =
+        sscanf(line, YES " version %31s layout %u", installed->version, &installed->layout) == 2;
+    g_strlcpy(installed->problem, *line ? line : "it does not answer", sizeof installed->problem);
+    return yes;
 }
 
 /* It was for the process whose place is taken. */

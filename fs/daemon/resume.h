@@ -69,9 +69,18 @@ EngineWorld resume_world(const ResumeHeader *header, const Proc *proc);
  * keeps its few pages. 0 or negative errno; to be tried again then. */
 int resume_convert(int state, uint32_t version);
 
-/* Can the installed program go on with this state? It is asked itself. The worker goes on serving.
- */
-bool resume_is_possible(int state);
+/* What the installed program says of itself, asked whether it can go on with a state. */
+typedef struct {
+    char version[32];
+    uint32_t layout;   /* that it writes */
+    char problem[512]; /* why it cannot */
+} ResumeInstalled;
+
+/* Asks it. The worker goes on serving. false: it cannot, or does not answer. */
+bool resume_ask_installed(int state, ResumeInstalled *installed);
+
+/* The answer, when this program is asked and can. */
+void resume_say_yes(void);
 
 /* Replaces this program, by the installed one or by itself. Returns only on failure: negative
  * errno, and nothing has changed. No descriptor may be opened or closed meanwhile. */

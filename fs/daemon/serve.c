@@ -11,6 +11,7 @@
 #include "daemon/service.h"
 #include "daemon/state-file.h"
 #include "daemon/through-mount.h"
+#include "daemon/upgrade.h"
 #include "engine/layout.h"
 #include "engine/recover.h"
 #include "fuse/request-store.h"
@@ -50,6 +51,8 @@ typedef struct {
     int state;           /* the file; the engine takes the worker's view of it */
     const char *resumed; /* why, where another program began this mount */
     GArray *inherited;   /* from it */
+    Upgrade upgrade;
+    ControlUpgrade ask_upgrade;
     int64_t watchdog_ns; /* the manager's patience; 0: for ever */
     int64_t told_alive_ns;
     const JournalShared *watched; /* what the keeper sees of the worker's progress, */
@@ -87,6 +90,7 @@ static bool start_server(Lockfs *lockfs)
         .debug = lockfs->options->debug,
         .keep_cache = lockfs->options->in_place || !lockfs->options->source,
         .flush = lockfs->source.network,
+        .upgrade = &lockfs->ask_upgrade,
     };
     int r = fuse_server_new(&lockfs->engine, lockfs->fd, &options, &lockfs->server);
     if (r < 0)
@@ -145,6 +149,7 @@ static bool take_over(Lockfs *lockfs, const KeeperStart *start)
         lockfs->options->mountpoint, start->cause,
         (double)(clock_boot_ns() - start->died_ns) / (double)CLOCK_NS_PER_MS, recovery.claims,
         recovery.handles, takeover.again, takeover.resent ? ", the kernel resends" : "");
+    upgrade_served(lockfs->state);
     return true;
 }
 
@@ -207,13 +212,13 @@ static void become_keeper(void *ctx)
 static bool may_replace(void *ctx)
 {
     const Lockfs *lockfs = ctx;
-    return resume_is_possible(lockfs->state);
+    return upgrade_is_possible(lockfs->state);
 }
 
 static void replace(void *ctx)
 {
     const Lockfs *lockfs = ctx;
-    resume_exec(lockfs->state, true);
+    upgrade_start(lockfs->state);
 }
 
 static int start_end_signal(Lockfs *lockfs, const KeeperStart *start, EndSignal **end)
@@ -229,6 +234,8 @@ static int serve(void *ctx, const KeeperStart *start)
     Lockfs *lockfs = ctx;
     EndSignal *end = NULL;
     resume_note_worker(lockfs->state, lockfs->proc);
+    lockfs->upgrade = (Upgrade){lockfs->state, start->keeper};
+    lockfs->ask_upgrade = (ControlUpgrade){upgrade_ask, upgrade_result, &lockfs->upgrade};
     bool ready =
         start_engine(lockfs) && (start->number ? take_over(lockfs, start) : start_server(lockfs));
     if (ready) {
@@ -497,7 +504,7 @@ static int go_on(int argc, char **argv, Lockfs *lockfs, const ResumeHeader *head
                             header->in_place};
     int status = 1;
     if (options_parse_at(argc, argv, &places, &options) == OPTIONS_RUN)
-        status = check ? 0 : serve_with_header(&options, header, lockfs);
+        status = check ? (resume_say_yes(), 0) : serve_with_header(&options, header, lockfs);
     options_clear(&options);
     return status;
 }
