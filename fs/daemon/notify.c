@@ -25,6 +25,13 @@ bool notify_is_wanted(void)
     return path && (path[0] == '/' || path[0] == '@') && path[1];
 }
 
+void notify_disown(void)
+{
+    unsetenv(SOCKET_VARIABLE);
+    unsetenv("WATCHDOG_USEC");
+    unsetenv("WATCHDOG_PID");
+}
+
 static int connect_to_manager(void)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};

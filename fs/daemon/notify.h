@@ -12,6 +12,9 @@
 
 bool notify_is_wanted(void);
 
+/* The manager in the environment is not one of this process. */
+void notify_disown(void);
+
 /* "NAME=VALUE" lines. */
 void notify_send(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -137,7 +137,7 @@ static bool settle_places(Options *options, const GPtrArray *places, GError **er
     struct stat from, to;
     options->mountpoint = realpath(mountpoint, NULL);
     /* A service starts again by itself, with nobody there to unmount. */
-    if (options->mountpoint && notify_is_wanted())
+    if (options->mountpoint && options->foreground && notify_is_wanted())
         mount_clear_broken(options->mountpoint);
     if (!options->mountpoint || stat(options->mountpoint, &to) != 0)
         return fail(error, mountpoint, errno, "the directory must exist");

@@ -326,7 +326,7 @@ static void tell(void *ctx, KeeperNews news, const KeeperStart *start)
 static int serve_by_workers(Lockfs *lockfs)
 {
     service_ready(&(ServiceFds){lockfs->fd, lockfs->state, lockfs->source.lock},
-                  lockfs->options->mountpoint);
+                  lockfs->options->mountpoint, lockfs->resumed != NULL);
     lockfs->watchdog_ns = notify_watchdog_ns();
     Keeper keeper = {.run = serve,
                      .is_stuck = is_stuck,
@@ -434,6 +434,8 @@ int serve_mount(const Options *options)
         mount_close_source(&lockfs.source);
         return status;
     }
+    if (!options->foreground)
+        notify_disown();
     int notify = options->foreground ? -1 : background_start();
     lockfs.helpers = helper_list_new_shipped();
     if (open_state(&lockfs)) {

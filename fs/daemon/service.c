@@ -86,7 +86,7 @@ static char *in_a_line(const char *path)
     return text;
 }
 
-void service_ready(const ServiceFds *fds, const char *mountpoint)
+void service_ready(const ServiceFds *fds, const char *mountpoint, bool moved)
 {
     if (!notify_is_wanted())
         return;
@@ -94,7 +94,9 @@ void service_ready(const ServiceFds *fds, const char *mountpoint)
     notify_store(STATE, fds->state, false);
     notify_store(SOURCE, fds->source, false);
     g_autofree char *shown = in_a_line(mountpoint);
-    notify_send("READY=1\nMAINPID=%d\nSTATUS=Serving %s", getpid(), shown);
+    if (moved)
+        notify_send("MAINPID=%d", getpid());
+    notify_send("READY=1\nSTATUS=Serving %s", shown);
 }
 
 void service_replaced(const char *mountpoint, unsigned workers, const char *cause)

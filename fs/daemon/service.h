@@ -4,7 +4,8 @@
  * a mount goes on when keeper and worker were both killed: the manager starts the service again and
  * hands them over.
  *
- * Only the keeper speaks: it is the service's main process.
+ * Only the keeper speaks: it is the service's main process. In the background nothing is said: who
+ * starts lockfs there is not the manager, whose socket it may have inherited.
  */
 #ifndef LOCKFS_DAEMON_SERVICE_H
 #define LOCKFS_DAEMON_SERVICE_H
@@ -26,8 +27,9 @@ bool service_is_mounted(const ServiceFds *fds);
 /* Closes them, also at the manager. */
 void service_give_up(ServiceFds *fds);
 
-/* The mount is there. Stores the descriptors. */
-void service_ready(const ServiceFds *fds, const char *mountpoint);
+/* The mount is there. Stores the descriptors. moved: this process may not be the one that the
+ * manager has started. */
+void service_ready(const ServiceFds *fds, const char *mountpoint, bool moved);
 
 /* Another worker serves. */
 void service_replaced(const char *mountpoint, unsigned workers, const char *cause);

@@ -19,7 +19,8 @@ sub service {
     my (%opt) = @_;
     my $base = temp_path('service-' . ++$serial);
     mkdir $_ or die "$_: $!" for $base, "$base/source", "$base/mnt";
-    my $s = manage($base, $opt{source} // "$base/source", "$base/mnt", %opt);
+    if (defined $opt{user}) { chown Lockfs::Sys::user_ids($opt{user}), $_ or die "$_: $!" for $base, "$base/source", "$base/mnt" }
+    my $s = manage("$base/x", $opt{source} // "$base/source", "$base/mnt", %opt);
     start($s);
     return $s;
 }
@@ -28,7 +29,7 @@ sub manage {
     my ($base, $source, $p, %opt) = @_;
     my %s = (p => $p, source => $source, log => "$base.log");
     $s{m} = spawn([ helper('manager'), "$base.socket", $opt{watchdog} // 0, $daemon, '-f', $source, $p ],
-        stderr => $s{log}, env => $opt{env}, cwd => '/');
+        stderr => $s{log}, env => $opt{env}, user => $opt{user}, cwd => '/');
     return \%s;
 }
 
@@ -49,7 +50,7 @@ sub start {
     my ($s) = @_;
     $s->{m}->send('start');
     ($s->{keeper}) = heard($s, qr/^pid/) =~ /(\d+)/;
-    like heard($s, qr/^message READY=1/), qr/^message READY=1\|MAINPID=$s->{keeper}\|STATUS=Serving \Q$s->{p}\E$/, 'ready';
+    ok heard($s, qr/^message READY=1\|STATUS=Serving \Q$s->{p}\E$/), 'ready';
 }
 
 sub stop {
@@ -87,6 +88,24 @@ subtest 'what the manager is told' => sub {
     stop($s);
 };
 
+subtest 'in the background nothing is said to a manager that somebody else has' => sub {
+    my $base = temp_path('background');
+    mkdir $_ or die for $base, "$base/source", "$base/mnt";
+    my $manager = spawn([ helper('manager'), "$base/socket", 0, $daemon, "$base/source", "$base/mnt" ]);
+    $manager->send('start');
+    my @lines;
+    push @lines, $manager->recv until @lines && $lines[-1] =~ /^(exit|signal)/;
+    is_deeply [ map { s/\d+/N/r } @lines ], [ 'pid N', 'exit N' ], 'it goes to the background, and that is all';
+    my $c = client();
+    expect ok => $c, 'mkdir', "$base/mnt/x.lock";
+    expect ok => $c, 'rmdir', "$base/mnt/x.lock";
+    my ($pid) = map { m{/(\d+)/} } grep { slurp($_) =~ m{\0\Q$base/source\E\0} && slurp($_) !~ /manager/ } glob '/proc/[0-9]*/cmdline';
+    my $pidfd = pidfd_open($pid);
+    ok run_quiet('umount', "$base/mnt"), 'unmounted';
+    ok wait_readable($pidfd, 20), 'it ends';
+    $manager->close_pipes;
+};
+
 subtest 'unmounted by hand' => sub {
     my $s = service();
     ok run_quiet('umount', $s->{p}), 'unmounted';
@@ -102,7 +121,7 @@ subtest 'the worker takes the place of the keeper' => sub {
     my $worker = worker_of($s->{keeper});
     CORE::kill('KILL', $s->{keeper});
     is heard($s, qr/^(exit|signal)/), 'signal 9', 'killed';
-    ok heard($s, qr/^message READY=1\|MAINPID=$worker\|/), 'the manager is told of the new main process';
+    ok heard($s, qr/^message MAINPID=$worker$/), 'the manager is told of the new main process';
     ok heard($s, qr/^message WATCHDOG=1/), 'which gives signs of life';
     expect EEXIST => $c, 'mkdir', "$s->{p}/x.lock";
     my $pidfd = pidfd_open($worker);
@@ -132,8 +151,8 @@ subtest 'signs of life' => sub {
 
 # What clients hold before, and find again after.
 sub hold {
-    my ($s) = @_;
-    my ($p, $owner, $victim, $other) = ($s->{p}, client(), client(), client());
+    my ($s, %opt) = @_;
+    my ($p, $owner, $victim, $other) = ($s->{p}, map { client(%opt) } 1 .. 3);
     my %h = (%$s, owner => $owner, other => $other, victim => $victim);
     expect ok => $owner, 'mkdir', "$p/$_" for 'dir', 'x.lock';
     expect ok => $owner, 'put', "$p/dir/file", 'text';
@@ -162,10 +181,11 @@ sub still_held {
     is_deeply [ sort $other->list("$p/dir") ], [ 'file', 'to' ], 'a directory is listed';
 }
 
-for my $source ('a directory', 'none') {
+for my $source ('a directory', 'none', 'an ordinary user') {
     subtest "killed together, $source" => sub {
-        my $s = service($source eq 'none' ? (source => 'none') : ());
-        my $h = hold($s);
+        my $user = $source =~ /user/ ? unprivileged() : undef;
+        my $s = service(user => $user, $source eq 'none' ? (source => 'none') : ());
+        my $h = hold($s, user => $user);
         my ($p, $owner, $other) = @$h{qw(p owner other)};
         kill_both($s);
         $other->start('stat', "$p/dir/file");
@@ -185,6 +205,7 @@ for my $source ('a directory', 'none') {
         still_held($h);
         my $waits = spawn(sub {
             $| = 1;
+            Lockfs::Sys::become($user) if defined $user;
             open my $fh, '<', "$p/open" or die "open: $!";
             say 'waits';
             flock $fh, LOCK_EX or die "flock: $!";
@@ -197,10 +218,14 @@ for my $source ('a directory', 'none') {
         is $waits->recv(20), 'has it', 'who waited for a flock gets it';
         $waits->wait;
         expect ok => $owner, 'chdir', '/';
-        my $w = watcher($p);
+        my $w = defined $user ? undef : watcher($p);    # root does not get into a user's mount
         $owner->kill9;
-        ok scalar($w->until('DELETE', 'x.lock', 20)), 'a death is noticed without a look';
-        $w->stop;
+        if ($w) {
+            ok scalar($w->until('DELETE', 'x.lock', 20)), 'a death is noticed without a look';
+            $w->stop;
+        }
+        expect ok => $other, 'mkdir', "$p/x.lock";
+        expect ok => $other, 'rmdir', "$p/x.lock";
         stop($s);
     };
 }
