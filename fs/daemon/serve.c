@@ -13,6 +13,7 @@
 #include "daemon/through-mount.h"
 #include "daemon/upgrade.h"
 #include "engine/layout.h"
+#include "engine/reaper.h"
 #include "engine/recover.h"
 #include "fuse/request-store.h"
 #include "fuse/server.h"
@@ -141,14 +142,16 @@ static bool take_over(Lockfs *lockfs, const KeeperStart *start)
     if (lost)
         log_warning("%s: %u open files could not be opened again", lockfs->options->mountpoint,
                     lost);
+    Takeover told = {start->why, start->signal, clock_boot_ns() - start->died_ns, recovery.claims};
+    engine_taken_over(&lockfs->engine, &told);
     const LogField fields[] = {{"LOCKFS_EVENT", "takeover"}, {"LOCKFS_REASON", start->cause}};
     log_with_fields(
         LOG_LEVEL_INFO, fields, 2,
         "%s: another worker took over (%s): %.1f ms, %u claims and %u open files carried "
         "over, %u requests run again%s",
         lockfs->options->mountpoint, start->cause,
-        (double)(clock_boot_ns() - start->died_ns) / (double)CLOCK_NS_PER_MS, recovery.claims,
-        recovery.handles, takeover.again, takeover.resent ? ", the kernel resends" : "");
+        (double)told.duration_ns / (double)CLOCK_NS_PER_MS, recovery.claims, recovery.handles,
+        takeover.again, takeover.resent ? ", the kernel resends" : "");
     upgrade_served(lockfs->state);
     return true;
 }
@@ -202,9 +205,13 @@ static void become_keeper(void *ctx)
 {
     Lockfs *lockfs = ctx;
     log_warning("%s: the keeper is gone: the worker takes its place", lockfs->options->mountpoint);
+    /* Its thread may be in a call on our own mount, from which only an answer of the serving one
+     * frees it. An exec ends that one first and then waits for the other: for ever. */
+    reaper_stop(&lockfs->engine);
     engine_lock(&lockfs->engine); /* no descriptor comes or goes */
     int r = resume_exec(lockfs->state, false);
     engine_unlock(&lockfs->engine);
+    reaper_start(&lockfs->engine);
     log_error("%s: cannot start a new keeper: %s; the mount ends with this process",
               lockfs->options->mountpoint, strerror(-r));
 }

@@ -10,7 +10,7 @@
 #ifndef LOCKFS_ENGINE_RECOVER_H
 #define LOCKFS_ENGINE_RECOVER_H
 
-#include "engine/engine.h"
+#include "engine/notice.h"
 
 /* Or of all processes that served: descriptors went with them (but for those the file and the
  * source are given by), and whoever begins again has said so with engine_recover_without(). Then
@@ -40,6 +40,9 @@ unsigned engine_recover_rest(Engine *engine);
 
 /* After a death in JOURNAL_BACKGROUND. */
 void engine_recover_background(Engine *engine);
+
+/* Counts the takeover and tells listeners of it. */
+void engine_taken_over(Engine *engine, const Takeover *takeover);
 
 /* Is every record what the others say it is? For what comes from a file. false: *problem says what
  * not (to be freed). */

@@ -260,14 +260,26 @@ my %calls = (
     unlink => [ [qw(excl f.lock)],            [qw(unlink f.lock)],         [] ],
     rename => [ [qw(excl i.lock)],            [qw(rename i.lock index)],   [qw(unlink index)] ],
     move   => [ [qw(mkdir from)],             [qw(rename from to)],        [qw(rmdir to)] ],
+    append => [ [qw(put log old)],            [ qw(run sh -c), 'printf new >> %p/log' ], [qw(holds log oldnew)] ],
     write  => [ [],                           [qw(put w text)],            [qw(unlink w)] ],
 );
 
+# With its paths in the mount.
+sub placed {
+    my ($p, $command, @args) = @_;
+    return ($command, map { s/%p/$p/r } @args) if $command eq 'run';
+    $args[$_] = "$p/$args[$_]" for 0 .. ($command eq 'rename' ? 1 : 0);
+    return ($command, @args);
+}
+
 sub act {
-    my ($c, $p, $command, @args) = @_;
-    return () if !defined $command;
-    my $n = $command eq 'rename' ? 1 : 0;
-    $args[$_] = "$p/$args[$_]" for 0 .. $n;
+    my ($c, $p, @call) = @_;
+    return () if !@call;
+    my ($command, @args) = placed($p, @call);
+    if ($command eq 'holds') {
+        my $got = slurp($args[0]);
+        return unlink($args[0]) && $got eq $args[1] ? () : "$args[0] holds '$got'";
+    }
     my $got = $c->do($command, @args);
     return $got =~ /^ok/ ? () : "@args: $got";
 }
@@ -288,8 +300,7 @@ subtest 'killed together in the middle of a call' => sub {
     my ($kills, @wrong) = (0);
     for my $name (sort keys %calls) {
         my ($before, $call, $after) = @{ $calls{$name} };
-        my ($command, @args) = @$call;
-        $args[$_] = "$p/$args[$_]" for 0 .. ($command eq 'rename' ? 1 : 0);
+        my ($command, @args) = placed($p, @$call);
         # Once before, so that what is remembered from call to call is.
         push @wrong, act($c, $p, @$before), $c->do($command, @args) =~ /^ok/ ? () : $name, act($c, $p, @$after);
         push @wrong, act($c, $p, @$before);
