@@ -340,6 +340,32 @@ subtest 'killed together in the middle of a call' => sub {
     stop($s);
 };
 
+subtest 'and again while it takes up what was kept' => sub {
+    plan skip_all => 'built without -Dcrash_points=true' if !$points;
+    my $file = temp_path('crash-point-2');
+    my $s = service(env => { LOCKFS_CRASH_POINT => $file });
+    my $h = hold($s);
+    my $c = client();
+    for my $point (qw(recovery-ending recovered takeover-fed takeover-finished)) {
+        my $worker = pidfd_open(worker_of($s->{keeper}));
+        CORE::kill('STOP', $s->{keeper});
+        { open my $fh, '>', $file or die; print {$fh} 'act-executed' }
+        $c->start('mkdir', "$s->{p}/$point.lock");
+        ok wait_readable($worker, 20), "killed in the middle of a call, and at $point";
+        { open my $fh, '>', $file or die; print {$fh} $point }
+        kill_both($s);
+        start($s);
+        is $c->reply(30), 'ok', 'the call is done';
+        ok !-e $file, 'the point was passed';
+        expect EEXIST => $h->{other}, 'mkdir', "$s->{p}/$point.lock";
+        expect EBUSY  => $h->{other}, 'rmdir', "$s->{p}/$point.lock";
+        expect ok     => $c, 'rmdir', "$s->{p}/$point.lock";
+        still_held($h);
+    }
+    expect ok => $h->{owner}, 'chdir', '/';
+    stop($s);
+};
+
 subtest 'an old worker that still runs is ended first' => sub {
     my $s = service();
     my ($p, $c) = ($s->{p}, client());
