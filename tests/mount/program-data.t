@@ -1,4 +1,4 @@
-# Programs that lock by fcntl, and what editors and databases keep to recover from, are left alone; all presets are on.
+# Programs that lock by fcntl, and what editors and databases keep to recover from, are left alone; all presets but one are on.
 use v5.30;
 use warnings;
 use Lockfs::Test;
@@ -9,7 +9,8 @@ need_fuse;
 need_program(qw(sqlite3 vim.tiny apt-get));
 
 my $presets = Lockfs::Sys::root_dir() . '/packaging/presets';
-my $all = join ':', map { s{.*/(.*)\.preset}{$1}r } glob "$presets/*.preset";
+# The preset of LockFile::Simple claims whatever makes a *.lock, a database too: it says where not to use it.
+my $all = join ':', grep { $_ ne 'lockfile-simple' } map { s{.*/(.*)\.preset}{$1}r } glob "$presets/*.preset";
 my $m = mount_lockfs(source => 'tmpfs', options => "preset=$all", env => { LOCKFS_PRESETS => $presets });
 my $p = $m->path;
 my $bare = temp_path('bare');
@@ -88,6 +89,27 @@ subtest 'the lock of apt is one of fcntl, on a file that stays' => sub {
     is run(\@clean)->{status}, 'exit 0', 'and goes on when that one was killed';
     is((stat "$p/archives/lock")[1], $inode, 'it is still the same file');
 };
+
+# ---- build tools ----
+
+# As cargo and Gradle do it: the file is made if need be, locked by flock(2) or fcntl(2), and stays.
+for my $way ([ 'flock', 'ex' ], [ 'setlk', 'wr' ]) {
+    my ($lock, $mode) = @$way;
+    subtest "a build directory that is locked by $lock" => sub {
+        mkdir $_ for "$p/target", "$p/target/debug";
+        for my $file ('target/debug/.cargo-lock', '.package-cache', 'target/build.lock') {
+            my ($builder, $other) = (client(), client());
+            my @fds = map { scalar $_->get('open', 'rw,creat', "$p/$file", '644') } $builder, $other;
+            expect ok        => $builder, $lock, $fds[0], $mode;
+            expect 'EAGAIN'  => $other,   $lock, $fds[1], $mode;
+            my $inode = (stat "$p/$file")[1];
+            $builder->kill9;
+            expect ok => $other, $lock, $fds[1], $mode;
+            $other->stop;
+            is((stat "$p/$file")[1], $inode, "$file: the same file all the time");
+        }
+    };
+}
 
 # ---- vim ----
 

@@ -16,6 +16,8 @@ package Lockfs::Program;
 # a next run that works, ends => PATTERN of how a holder ends that is left alone (exit 0); brood => 1: what the holder had
 # started ends a moment later than it; anyone => 1: the preset lets others release; sound => CODE: is all well in the end?
 #
+#     undisturbed 'a day with hg', $at, SCRIPT;
+#
 # How a holder is known to hold, and how it goes on: it has come to a program of ours that it runs (paused), it has said
 # so (says), or its lock is there (makes). Nothing is timed.
 
@@ -29,7 +31,7 @@ use Lockfs::Process;
 use Lockfs::Sys qw(exit_text now pidfd_open wait_dead);
 use Lockfs::Test;
 
-our @EXPORT = qw(places heals outcome must put pause reached go_on paused says makes held);
+our @EXPORT = qw(places heals undisturbed outcome must put pause reached go_on paused says makes held);
 
 use constant NEVER => qr/(?!)/;
 
@@ -256,6 +258,20 @@ sub _works_on_lockfs {
     $holder->close_pipes;
 }
 
+# Daily work, as a shell script in a new directory: it ends well in either place, says the same, and holds nothing after.
+sub undisturbed {
+    my ($what, $at, $text) = @_;
+    my $name = $serial++;
+    my @work = ('sh', '-e', script($text));
+    subtest $what => sub {
+        my ($bare, $on) = map { mkdir "$_/$name"; run(\@work, cwd => "$_/$name") } @$at{qw(bare on)};
+        is "$_->{status}: $_->{err}", 'exit 0: ', 'all of it works' for $bare, $on;
+        is $on->{out}, $bare->{out}, 'with the same result';
+        is slurp("$at->{on}/.lockfs/locks"), '', 'nothing is held any more';
+    };
+}
+
+# The life of a lock: see the top.
 sub heals {
     my ($what, $at, %case) = @_;
     my $name = $serial++;
@@ -267,6 +283,7 @@ sub heals {
             $place eq 'bare' ? _fails_on_bare(\%case, $dir) : _works_on_lockfs(\%case, $dir);
             $case{sound}->($dir) if $case{sound} && $place eq 'on';
         }
+        is slurp("$at->{on}/.lockfs/locks"), '', 'nothing is held any more';
     };
 }
 
