@@ -37,10 +37,10 @@ use constant NEVER => qr/(?!)/;
 
 my $serial = 0;
 
-# A mount with this preset and a bare directory: { on => PATH, bare => PATH, mount => MOUNT }. Options as of mount_lockfs().
+# A mount with this preset (or none) and a bare directory: { on => PATH, bare => PATH, mount => MOUNT }. Options as of mount_lockfs().
 sub places {
     my ($preset, %opt) = @_;
-    my $options = join ',', "preset=$preset", grep { defined } delete $opt{options};
+    my $options = join ',', grep { defined } $preset && "preset=$preset", delete $opt{options};
     my %env = (LOCKFS_PRESETS => Lockfs::Sys::root_dir() . '/packaging/presets');
     my $mount = mount_lockfs(source => 'tmpfs', options => $options, env => \%env, %opt);
     my $bare = temp_path('bare-' . ++$serial);
@@ -154,7 +154,8 @@ sub _read_until {
     while ($process->{buffer} !~ $pattern) {
         my $poll = IO::Poll->new;
         $poll->mask($_ => POLLIN) for $from, grep { defined } $ended;
-        $poll->poll($deadline - now()) > 0 or return;
+        my $left = $deadline - now();
+        return if $left <= 0 || $poll->poll($left) <= 0;
         if ($poll->events($from)) { sysread $from, $process->{buffer}, 65536, length $process->{buffer} or return }
         else { return }
     }
