@@ -16,7 +16,7 @@ typedef struct {
 static void collect(Engine *engine, Figures *figures)
 {
     engine_lock(engine);
-    figures->stats = engine->stats;
+    figures->stats = *engine_stats_look(engine);
     figures->requests = engine->lasting->requests;
     figures->names = engine->request_names;
     figures->held = engine->claims.held;
@@ -68,12 +68,18 @@ void figures_stats(Control *control, ControlHandle *handle)
     json_out_uint(out, "refused", f->stats.refused);
     json_out_uint(out, "released", f->stats.released);
     json_out_uint(out, "published", f->stats.published);
+    json_out_uint(out, "unpacked", f->stats.unpacked);
     json_out_uint(out, "transferred", f->stats.transferred);
     json_out_uint(out, "restored", f->stats.restored);
     json_out_begin(out, "healed", '{');
     for (int i = 0; i < HEAL_CAUSES; i++)
         json_out_uint(out, viewer_cause((HealCause)i), f->stats.healed[i]);
     json_out_end(out, '}');
+    json_out_begin(out, "takeovers", '{');
+    for (int i = 0; i < TAKEOVER_CAUSES; i++)
+        json_out_uint(out, viewer_takeover((TakeoverCause)i), f->stats.takeovers[i]);
+    json_out_end(out, '}');
+    json_out_uint(out, "resent", f->stats.resent);
     add_requests(out, f);
     json_out_end(out, '}');
     g_string_append_c(out, '\n');
@@ -147,10 +153,19 @@ void figures_metrics(Control *control, ControlHandle *handle)
            "Removals and changes of living claims refused to strangers.", f->stats.refused);
     simple(out, "lockfs_releases_total", "counter", "Claims released.", f->stats.released);
     simple(out, "lockfs_publishes_total", "counter", "Claims renamed to data.", f->stats.published);
+    simple(out, "lockfs_unpacked_total", "counter", "Claims whose maker ended and left data.",
+           f->stats.unpacked);
     simple(out, "lockfs_transfers_total", "counter", "Claims given to another process by command.",
            f->stats.transferred);
     simple(out, "lockfs_restores_total", "counter", "Healed entries whose content was given back.",
            f->stats.restored);
+    head(out, "lockfs_takeovers_total", "counter",
+         "Takeovers of the mount by another worker, by what became of the one before.");
+    for (int i = 0; i < TAKEOVER_CAUSES; i++)
+        labelled(out, "lockfs_takeovers_total", "reason", viewer_takeover((TakeoverCause)i),
+                 f->stats.takeovers[i]);
+    simple(out, "lockfs_resent_requests_total", "counter",
+           "Requests that the kernel gave to another worker after a takeover.", f->stats.resent);
     head(out, "lockfs_request_duration_seconds", "histogram",
          "Time to serve requests of the kernel, by operation.");
     for (uint32_t op = 0; op < STATS_OPCODES; op++)

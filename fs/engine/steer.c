@@ -9,6 +9,7 @@
 #include "engine/owner.h"
 #include "engine/reaper.h"
 #include "engine/reserved.h"
+#include "engine/snapshot.h"
 #include "engine/trash.h"
 #include "engine/vacate.h"
 #include "proc/pidfd-sys.h"
@@ -102,7 +103,7 @@ static int transfer_claim(Engine *engine, const Caller *caller, Claim *claim, pi
         r = -EPERM;
     if (r == 0) {
         life_transfer(engine, claim, found.owner);
-        engine->stats.transferred++;
+        engine_stats(engine)->transferred++;
         decision_log(engine, NULL, "transfer", claim, caller, "command");
         notice_send(engine, &(Notice){
                                 .kind = NOTICE_TRANSFERRED,
@@ -127,6 +128,12 @@ int steer_transfer(Engine *engine, const Caller *caller, uint64_t dir, const cha
     return r;
 }
 
+static bool healed_below(Engine *engine, Node *dir, const HealRecord *heal)
+{
+    g_autofree char *path = snapshot_heal_path(engine, dir, names_get(&engine->names, heal->path));
+    return path != NULL;
+}
+
 static int restore(Engine *engine, const Caller *caller, uint64_t dir_id, const char *name,
                    uint64_t token)
 {
@@ -134,7 +141,7 @@ static int restore(Engine *engine, const Caller *caller, uint64_t dir_id, const 
     const HealRecord *heal = heals_find(engine, token);
     if (!dir)
         return -ESTALE;
-    if (!heals_is_kept(heal))
+    if (!heals_is_kept(heal) || !healed_below(engine, dir, heal))
         return -ENOENT;
     if (!is_master(engine, caller) && heal->uid != caller->uid)
         return -EPERM;
@@ -152,15 +159,15 @@ static int restore(Engine *engine, const Caller *caller, uint64_t dir_id, const 
     if (r < 0)
         return r;
     absent_clear(&engine->absent, dir_id, name);
-    engine->stats.restored++;
+    engine_stats(engine)->restored++;
     decision_tell(LOG_LEVEL_INFO, &(Decision){
                                       .event = "restore",
                                       .reason = "command",
                                       .path = entry_path(engine, dir, name),
                                       .token = token,
-                                      .pid = heal ? heal->pid : 0,
-                                      .comm = heal ? heal->comm : "",
-                                      .uid = heal ? heal->uid : 0,
+                                      .pid = heal->pid,
+                                      .comm = heal->comm,
+                                      .uid = heal->uid,
                                       .by = caller,
                                   });
     return 0;
