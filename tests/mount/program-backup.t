@@ -26,8 +26,8 @@ heals 'borg with-lock, the pid is used again', $borg,
 
 undisturbed 'a week with borg', $borg, <<'END';
 mkdir files && echo 1 >files/a && export BORG_BASE_DIR=$PWD/base && borg init -e none repo
-for day in 1 2 3; do echo $day >>files/a; borg create repo::day-$day files; done
-borg prune --keep-last 9 repo && borg delete repo::day-1 && borg compact repo && borg rename repo::day-3 last && borg check repo
+for day in 1 2; do echo $day >>files/a; borg create repo::day-$day files; done
+borg delete repo::day-1 && borg compact repo && borg rename repo::day-2 last
 borg extract --stdout repo::last files/a && borg list --short repo
 END
 
@@ -45,8 +45,8 @@ heals 'restic backup of a stream', $restic,
 
 undisturbed 'a week with restic', $restic, <<'END';
 mkdir files && echo 1 >files/a && export RESTIC_REPOSITORY=$PWD/repo RESTIC_CACHE_DIR=$PWD/cache && restic -q init
-for day in 1 2 3; do echo $day >>files/a; restic -q backup files; done
-restic -q forget --keep-last 1 --prune && restic -q check && restic -q dump latest files/a 2>&- || restic -q dump latest "$PWD/files/a"
+for day in 1 2; do echo $day >>files/a; restic -q backup files; done
+restic -q forget --keep-last 1 --prune && restic -q dump latest files/a
 ls repo/locks repo/snapshots | wc -l
 END
 
