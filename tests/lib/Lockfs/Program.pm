@@ -28,7 +28,7 @@ use IO::Poll qw(POLLIN);
 use POSIX ();
 use Lockfs::Holder;
 use Lockfs::Process;
-use Lockfs::Sys qw(exit_text now pidfd_open wait_dead);
+use Lockfs::Sys qw(exit_text now pidfd_open);
 use Lockfs::Test;
 
 our @EXPORT = qw(places heals undisturbed outcome must put pause reached go_on paused says makes held);
@@ -37,7 +37,7 @@ use constant NEVER => qr/(?!)/;
 
 my $serial = 0;
 
-# A mount with this preset (or none) and a bare directory: { on => PATH, bare => PATH, mount => MOUNT }. Options as of mount_lockfs().
+# A mount with this preset (or none) and a bare directory: { on => PATH, bare => PATH }. Options as of mount_lockfs().
 sub places {
     my ($preset, %opt) = @_;
     my $options = join ',', grep { defined } $preset && "preset=$preset", delete $opt{options};
@@ -45,7 +45,7 @@ sub places {
     my $mount = mount_lockfs(source => 'tmpfs', options => $options, env => \%env, %opt);
     my $bare = temp_path('bare-' . ++$serial);
     mkdir $bare or die "$bare: $!\n";
-    return { on => $mount->path, bare => $bare, mount => $mount };
+    return { on => $mount->path, bare => $bare };
 }
 
 # Runs what has to work before there is anything to test.
@@ -231,10 +231,12 @@ sub _fails_on_bare {
 
 sub _is_held {
     my ($case, $dir) = @_;
+    my $thief = client();
     for my $lock (_locks($case, $dir)) {
         ok _is_there($lock), 'the lock is there' or next;
-        cannot_be_robbed($_, client()) for $case->{anyone} ? () : glob $lock;
+        cannot_be_robbed($_, $thief) for $case->{anyone} ? () : glob $lock;
     }
+    $thief->stop;
     like _next($case, $dir), $case->{busy}, 'a live holder keeps the next one out';
     ok _is_there($_), 'and still has its lock' for _locks($case, $dir);
 }
