@@ -87,14 +87,15 @@ static bool still_lingers(Engine *engine, const Claim *claim, const Node *node)
            !life_owner_is_dead(engine, owner_at(&engine->claims, on->owner));
 }
 
-static void count_uid(Engine *engine, uid_t uid, int by)
+static void count_held(Engine *engine, const Claim *claim, int by)
 {
-    gpointer key = GUINT_TO_POINTER(uid);
-    uint32_t count = life_held_by_uid(engine, uid) + (uint32_t)by;
+    gpointer key = GUINT_TO_POINTER(claim->uid);
+    uint32_t count = life_held_by_uid(engine, claim->uid) + (uint32_t)by;
     if (count)
         g_hash_table_insert(engine->per_uid, key, GUINT_TO_POINTER(count));
     else
         g_hash_table_remove(engine->per_uid, key);
+    engine->held_by_kind[claim->kind] += (uint32_t)by;
 }
 
 uint32_t life_held_by_uid(const Engine *engine, uid_t uid)
@@ -112,7 +113,7 @@ void life_set_state(Engine *engine, Claim *claim, ClaimState state)
     bool did = counts_as_held(claim);
     claim_table_set_state(&engine->claims, claim, state);
     if (did != counts_as_held(claim))
-        count_uid(engine, claim->uid, did ? -1 : 1);
+        count_held(engine, claim, did ? -1 : 1);
 }
 
 /* A directory whose owner died stays while somebody else's living claim lies inside. */
@@ -220,7 +221,7 @@ void life_recover(Engine *engine, Claim *claim)
     node_pin(node_at(&engine->store, claim->dir));
     node_pin(node_at(&engine->store, claim->node));
     if (counts_as_held(claim))
-        count_uid(engine, claim->uid, 1);
+        count_held(engine, claim, 1);
     else if (claim->broken) /* no death tells of it */
         reaper_take_away(engine, claim);
 }
@@ -237,7 +238,7 @@ void life_begin(Engine *engine, Claim *claim, Owner *owner, Owner *heir)
     CRASH_POINT("claim-joined");
     count_below(engine, dir, 1);
     engine->places_changed++;
-    count_uid(engine, claim->uid, 1);
+    count_held(engine, claim, 1);
     claim_table_add(&engine->claims, claim, owner, heir);
     owner_in_use(engine, owner);
     if (heir)
@@ -267,7 +268,7 @@ void life_end(Engine *engine, Claim *claim)
     Owner *heir = claim->heir ? owner_at(&engine->claims, claim->heir) : NULL;
     Node *dir = node_at(&engine->store, claim->dir);
     if (counts_as_held(claim))
-        count_uid(engine, claim->uid, -1);
+        count_held(engine, claim, -1);
     count_below(engine, dir, -1);
     leave_node(engine, claim);
     CRASH_POINT("claim-left");
@@ -311,11 +312,11 @@ void life_transfer(Engine *engine, Claim *claim, Owner *owner)
 {
     Owner *old = owner_at(&engine->claims, claim->owner);
     Owner *heir = claim->heir ? owner_at(&engine->claims, claim->heir) : NULL;
-    count_uid(engine, claim->uid, -1);
+    count_held(engine, claim, -1);
     claim_table_transfer(&engine->claims, claim, owner);
     claim->uid = owner->uid;
     claim->reason = OWNER_TRANSFERRED;
-    count_uid(engine, claim->uid, 1);
+    count_held(engine, claim, 1);
     owner_in_use(engine, owner);
     owner_settle(engine, old);
     if (heir)

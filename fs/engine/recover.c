@@ -150,6 +150,7 @@ static void rebuild(Engine *engine)
     store_recover(&engine->store);
     claim_table_recover(&engine->claims);
     g_hash_table_remove_all(engine->per_uid);
+    memset(engine->held_by_kind, 0, sizeof engine->held_by_kind);
     for (uint32_t i = 1; i <= engine->claims.claims.used; i++)
         if (slot_is_used(&engine->claims.claims, i))
             life_recover(engine, claim_at(&engine->claims, i));

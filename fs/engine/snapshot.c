@@ -6,16 +6,20 @@
 
 #include <string.h>
 
-/* The path from `top` down to the claim into `path`; false: it is not below. */
+/* The path from `top` down to the claim into `path`; false: it is not below. Only looks: the
+ * journal need not keep what is looked at. */
 static bool path_below(Engine *engine, const Node *top, const Claim *claim, GString *path)
 {
+    const SlotArray *nodes = &engine->store.nodes;
     g_string_assign(path, claim_name(&engine->claims, claim));
-    const Node *dir = node_at(&engine->store, claim->dir);
-    for (; dir && dir != top; dir = node_parent(&engine->store, dir)) {
+    const Node *dir = slot_peek(nodes, claim->dir);
+    for (; dir != top; dir = slot_peek(nodes, dir->parent)) {
+        if (!dir->parent)
+            return false;
         g_string_prepend_c(path, '/');
         g_string_prepend(path, names_get(&engine->names, dir->name));
     }
-    return dir != NULL;
+    return true;
 }
 
 static SnapshotOwner copy_owner(const Owner *owner)
@@ -37,7 +41,7 @@ static SnapshotClaim copy_claim(const Engine *engine, const Claim *claim)
         .token = claim->token,
         .acquired_ns = claim->acquired_ns,
         .rule = rule_set_rule(engine->rules, claim->rule),
-        .owner = copy_owner(owner_at(&engine->claims, claim->owner)),
+        .owner = copy_owner(slot_peek(&engine->claims.owners, claim->owner)),
         .caller_pid = claim->caller_pid,
         .kind = (ClaimKind)claim->kind,
         .state = (ClaimState)claim->state,
@@ -58,7 +62,7 @@ bool snapshot_claim(Engine *engine, const Node *dir, const Claim *claim, Snapsho
     return true;
 }
 
-static void begin(Engine *engine, Snapshot *snapshot)
+void snapshot_begin(Engine *engine, Snapshot *snapshot)
 {
     snapshot->now_ns = clock_real_ns();
     snapshot->claims = g_array_new(FALSE, FALSE, sizeof(SnapshotClaim));
@@ -67,38 +71,23 @@ static void begin(Engine *engine, Snapshot *snapshot)
     snapshot->waiters = waiters_list(engine, snapshot->now_ns);
 }
 
-static void add(Engine *engine, const Node *top, Claim *claim, Snapshot *snapshot)
+void snapshot_add(Engine *engine, const Node *top, const Claim *claim, GString *path,
+                  Snapshot *snapshot)
 {
-    claim = life_current(engine, claim);
-    if (!claim || (claim->state != CLAIM_HELD && claim->state != CLAIM_LINGERING) ||
-        !path_below(engine, top, claim, engine->path))
+    if ((claim->state != CLAIM_HELD && claim->state != CLAIM_LINGERING) ||
+        !path_below(engine, top, claim, path))
         return;
     SnapshotClaim copy = copy_claim(engine, claim);
-    copy.path = g_string_chunk_insert(snapshot->strings, engine->path->str);
+    copy.path = g_string_chunk_insert_len(snapshot->strings, path->str, (gssize)path->len);
     g_array_append_val(snapshot->claims, copy);
-}
-
-int snapshot_take(Engine *engine, uint64_t dir, Snapshot *out)
-{
-    engine_lock(engine);
-    const Node *top = node_by_id(&engine->store, dir);
-    if (top) {
-        begin(engine, out);
-        for (uint32_t i = 1; i <= engine->claims.claims.used; i++) {
-            Claim *claim = slot_find(&engine->claims.claims, i);
-            if (claim)
-                add(engine, top, claim, out);
-        }
-    }
-    engine_unlock(engine);
-    return top ? 0 : -ESTALE;
 }
 
 static int take_claim(Engine *engine, const Node *top, Claim *claim, Snapshot *out)
 {
-    begin(engine, out);
+    claim = life_current(engine, claim);
+    snapshot_begin(engine, out);
     if (claim)
-        add(engine, top, claim, out);
+        snapshot_add(engine, top, claim, engine->path, out);
     if (out->claims->len)
         return 0;
     snapshot_done(out);
