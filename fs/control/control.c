@@ -50,10 +50,11 @@ static void take_up(Control *control, uint32_t slot)
         events_take_up(control, handle);
 }
 
-Control *control_new(Engine *engine, ControlWake wake, void *ctx)
+Control *control_new(Engine *engine, const ControlUpgrade *upgrade, ControlWake wake, void *ctx)
 {
     Control *control = g_new0(Control, 1);
     control->engine = engine;
+    control->upgrade = upgrade;
     control->wake = wake;
     control->wake_ctx = ctx;
     control->sequence = &slot_extent(&engine->above)->counter;

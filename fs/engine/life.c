@@ -32,7 +32,11 @@ bool life_owner_is_dead(Engine *engine, Owner *owner)
 {
     if (owner->dead || owner->asked == engine->operation)
         return owner->dead;
-    if (owner->cgroup_events >= 0)
+    if (owner_is_unproven(owner)) {
+        owner_prove(engine, owner);
+        if (!owner->dead && !owner_is_unproven(owner))
+            reaper_watch(engine, owner);
+    } else if (owner->cgroup_events >= 0)
         owner->dead = identity_cgroup_empty(owner->cgroup_events) == 1;
     else
         owner->dead = pidfd_is_dead(owner);
