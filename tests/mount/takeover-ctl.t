@@ -132,4 +132,24 @@ subtest 'what is known' => sub {
     is ctl_json([ 'stats', '--json', $p ])->{takeovers}{hung}, 1, 'one that hangs is counted as such';
     is $m->umount, 'exit 0', 'the keeper ends well';
 };
+subtest 'what is kept is deleted in its time' => sub {
+    my $m = mount_lockfs(source => 'tmpfs', options => 'retain=1s');
+    my ($p, $s, $c) = ($m->path, $m->source, client());
+    mkdir "$s/other-fs";
+    run([ 'mount', '-t', 'tmpfs', 'other', "$s/other-fs" ]);
+    my $victim = client();
+    for my $lock ('x.lock', 'other-fs/y.lock') {
+        $victim->do('mkdir', "$p/$lock");
+        $victim->do('put', "$p/$lock/id", 'me');
+    }
+    $victim->kill9;
+    expect ok => $c, 'mkdir', "$p/$_" for 'x.lock', 'other-fs/y.lock';
+    kill_worker($m) for 1 .. 2;
+    my ($here, $there) = ("$s/.lockfs/healed", "$s/other-fs");
+    my $gone = sub { join(' ', $c->list($here), $c->list($there)) eq 'y.lock' };
+    ok wait_for($gone, watch => [ $here, $there ]), 'wherever it was kept';
+    expect ok => $c, 'rmdir', "$p/$_" for 'x.lock', 'other-fs/y.lock';
+    is $m->umount, 'exit 0', 'the keeper ends well';
+    run([ 'umount', "$s/other-fs" ]);
+};
 done_testing;
