@@ -240,6 +240,7 @@ void life_recover(Engine *engine, Claim *claim)
 {
     node_pin(node_at(&engine->store, claim->dir));
     node_pin(node_at(&engine->store, claim->node));
+    claim->cleared_at = 0; /* the other worker's count */
     if (counts_as_held(claim))
         count_uid(engine, claim->uid, 1);
     else if (claim->broken) /* no death tells of it */

@@ -78,6 +78,7 @@ for my $without ('', 'resend') {
             is $event->{claims}, 1, 'and of the claims';
             cmp_ok $event->{seq}, '>', $seq, 'numbers of events go on';
         }
+        like $m->log, qr/^lockfs: \d+ requests were resent by the kernel/m, 'requests that were resent are logged' if !$without;
         is read_some($open{whole}, 1 << 16), '', 'a text read to its end is at its end';
         is read_some($open{half}, 1 << 16), 'ESTALE', 'one that was read in part cannot go on';
         like read_some($open{fresh}, 1 << 16), qr/"path":"x.lock"/, 'one that was not read is made anew';
