@@ -44,9 +44,13 @@ typedef struct {
     uint64_t resent; /* requests that the kernel gave to another worker */
 } EngineStats;
 
+/* With room for more of them: those that another version did not have are 0. */
 typedef struct {
     SlotHead head;
-    EngineStats stats;
+    union {
+        EngineStats stats;
+        uint64_t room[62];
+    };
 } TotalsRecord;
 
 /* One request of this kind was served in that time. */
