@@ -10,6 +10,7 @@
 #include "daemon/state-file.h"
 #include "daemon/through-mount.h"
 #include "engine/layout.h"
+#include "engine/reaper.h"
 #include "engine/recover.h"
 #include "fuse/request-store.h"
 #include "fuse/server.h"
@@ -186,9 +187,13 @@ static void become_keeper(void *ctx)
 {
     Lockfs *lockfs = ctx;
     log_warning("%s: the keeper is gone: the worker takes its place", lockfs->options->mountpoint);
+    /* Its thread may be in a call on our own mount, from which only an answer of the serving one
+     * frees it. An exec ends that one first and then waits for the other: for ever. */
+    reaper_stop(&lockfs->engine);
     engine_lock(&lockfs->engine); /* no descriptor comes or goes */
     int r = resume_exec(lockfs->state, false);
     engine_unlock(&lockfs->engine);
+    reaper_start(&lockfs->engine);
     log_error("%s: cannot start a new keeper: %s; the mount ends with this process",
               lockfs->options->mountpoint, strerror(-r));
 }

@@ -316,7 +316,7 @@ int owner_of_pid(Engine *engine, pid_t pid, OwnerFound *found)
 {
     AUTO_PIDREF Pidref ref = PIDREF_NONE;
     ProcStat stat;
-    uid_t uid;
+    uid_t uid = 0;
     creds_as_daemon(engine->store.creds);
     int r = pidref_open_stat(engine->proc, pid, &ref, &stat);
     if (r == 0 && pidref_life(&ref) == PIDREF_DEAD)

@@ -10,9 +10,6 @@
 
 #include <fuse_lowlevel.h>
 
-/* In the number of a request that the kernel gives out once more. */
-#define REQUEST_RESENT (1ULL << 63)
-
 struct FuseServer {
     Engine *engine;
     Control *control;

@@ -78,6 +78,7 @@ static void keep_answer(FuseServer *server, const struct iovec *iov, int count)
     if (!engine_in_request(server->engine) || out->unique != in->unique)
         return; /* of the pool, or no answer */
     CRASH_POINT("answering");
+    act_forsake(&server->engine->store);
     if (needs_keeping(in))
         journal_answer(&server->engine->journal, iov, count);
     else

@@ -3,6 +3,7 @@
 # "Unpacked, checked out, copied" in docs/semantics.md.
 use v5.30;
 use warnings;
+use FindBin qw($Bin);
 use Lockfs::Test;
 use Lockfs::Holder;
 
@@ -10,8 +11,11 @@ need_root;
 need_fuse;
 need_program(qw(tar cp mv sed busybox dash bsdtar cpio zip unzip 7zz rsync gzip xz));
 
-my @known = ('Cargo.lock', 'yarn.lock', 'sub/uv.lock', 'sub/Gemfile.lock', 'esy.lock/index.json', 'package-lock.json',
-    'plain', '.hidden', 'lock', '#lock#', 'x.lock.orig', 'lock.d/a', '.file.swp');
+# Every name of the built-in list, and more.
+my @listed = slurp("$Bin/../../fs/rules/builtin.c") =~ /RULE_DATA, "([^"]+)"/g;
+s/\[._-\]/./, s/\*/any/g for @listed;
+my @known = map { /^(esy|dune)\.lock$/ ? "$_/index.json" : ($_, "sub/$_") } @listed;
+push @known, 'package-lock.json', 'plain', '.hidden', 'lock', '#lock#', 'x.lock.orig', 'lock.d/a', '.file.swp';
 my @own = ('.lock', 'sub/own.lock', 'held.lck', 'dir.lock/inside', 'dir.lockdir/deep/file');
 my $own = 'data=.lock,data=own.lock,data=held.lck,data=dir.lock,data=dir.lockdir,data=empty.lock,data=symbolic.lock,data=hard.lock';
 
@@ -20,7 +24,7 @@ for my $name (@known, @own) {
     my $path = "$tree/$name";
     system('mkdir', '-p', $path =~ s{/[^/]*$}{}r) == 0 or die;
     open my $fh, '>', $path or die "$path: $!\n";
-    print $fh "content of $name\n" x 1000;
+    print $fh "content of $name\n" x 100;
     close $fh;
     chmod 0640, $path;
     utime 1e9, 1e9 + length $name, $path;
@@ -112,6 +116,19 @@ for my $rules ([], [ options => $own ]) {
         is_deeply [ client()->list($again->path) ], [], 'all of it';
     };
 }
+
+subtest 'the names of the list are data, whatever becomes of their maker' => sub {
+    my $m = mount_lockfs(source => 'tmpfs');
+    my ($p, $other) = ($m->path, client());
+    for my $make (qw(excl mkdir)) {
+        my $maker = client();
+        my @made = grep { $maker->do($make, "$p/$_") eq 'ok' } @listed;
+        is @made, @listed, "$make: all are made";
+        $maker->kill9;
+        is_deeply [ $other->list($p) ], [ sort @listed ], 'all are there when it was killed';
+        is run([ 'sh', '-c', 'rm -rf -- *' ], cwd => $p)->{status}, 'exit 0', 'and can be removed';
+    }
+};
 
 subtest 'what is published by rename is data' => sub {
     my $m = mount_lockfs(source => 'tmpfs');

@@ -150,14 +150,17 @@ sub number_is_used_again {
     });
 }
 
+# limit_ms: when such a lock is given up on an ordinary directory; 0: never.
 sub killed_before_its_record {
-    my ($self) = @_;
+    my ($self, $limit_ms) = @_;
     $self->situation('the holder is killed before it has written who it is', sub {
         my ($path, $on_lockfs) = @_;
         my $holder = $self->hold($path, PAUSE => 'made');
         is $holder->{said}, 'at made', 'has made the lock';
         $holder->kill9;
         is $self->try($path), $on_lockfs ? $got : 'busy: held', 'the next one';
+        return if $on_lockfs;
+        is $self->try($path, LATER_MS => ($limit_ms || 86_400_000) + 1000), $limit_ms ? $got : 'busy: held', 'much later';
     });
 }
 
