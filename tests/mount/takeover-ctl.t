@@ -133,6 +133,19 @@ subtest 'what is known' => sub {
     is ctl_json([ 'stats', '--json', $p ])->{takeovers}{hung}, 1, 'one that hangs is counted as such';
     is $m->umount, 'exit 0', 'the keeper ends well';
 };
+subtest 'a look at many claims leaves the journal alone' => sub {
+    my $m = mount_lockfs(source => 'tmpfs');
+    my ($p, $c) = ($m->path, client());
+    is $c->do('times', 5000, 'mkdir', "$p/{}.lock"), 'ok', 'held';
+    my ($state) = glob "$ENV{LOCKFS_STATE_DIR}/*";
+    my $room = sub { return (stat $state)[12] };
+    slurp("$p/.lockfs/stats");
+    my $before = $room->();
+    is scalar(() = slurp("$p/.lockfs/locks") =~ /\n/g), 5000, 'seen';
+    is $room->(), $before, 'the state is as large as before';
+    is $m->umount, 'exit 0', 'the keeper ends well';
+};
+
 subtest 'what is kept is deleted in its time' => sub {
     my $m = mount_lockfs(source => 'tmpfs', options => 'retain=1s');
     my ($p, $s, $c) = ($m->path, $m->source, client());
