@@ -16,6 +16,10 @@
  *   PASSED               the changes stand; the request may be run again for its answer, since it
  *                        changes nothing by itself (or somebody else answers it).
  *
+ * A process that died in SERVING or BACKGROUND leaves an operation that is *undecided*: its records
+ * are to be brought back. So it is while the next process puts the tables in order
+ * (journal_recovery_begin), whatever the phase was.
+ *
  * An *act* is the one step of an operation that this memory cannot take back: a system call that
  * changes the source. journal_act_begin() notes what will be done and what stood there before; it
  * is a point of no return for the changes made so far, and journal_rollback() goes back to it and
@@ -33,7 +37,7 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
-#define JOURNAL_ARRAYS 8
+#define JOURNAL_ARRAYS 16
 #define JOURNAL_REPLY_MAX (1024 * 1024 + 4096)
 
 typedef enum {
@@ -48,6 +52,7 @@ typedef enum {
     ACT_STATE_NONE,
     ACT_STATE_BEGUN,
     ACT_STATE_DONE,
+    ACT_STATE_FORSAKEN, /* done, and is to be undone */
 } JournalActState;
 
 typedef struct {
@@ -84,8 +89,7 @@ typedef struct {
     uint32_t reply_size; /* 0: none kept */
     uint32_t tries;      /* deaths in the request tried_unique */
     uint64_t tried_unique;
-    int64_t moment;        /* of the operation, since the epoch; 0: nobody has asked */
-    uint64_t counters[16]; /* the user's statistics */
+    int64_t moment; /* of the operation, since the epoch; 0: nobody has asked */
     uint32_t n_failures;
     uint32_t answers;                          /* counts them, and wraps around */
     JournalFailure failures[JOURNAL_FAILURES]; /* of this operation */
@@ -118,6 +122,14 @@ void journal_add(Journal *journal, SlotArray *array);
 /* Brings back the records as they were when the operation, or its last act, began; counts the
  * arrays anew. Does not change the phase. Returns how many records. */
 unsigned journal_rollback(Journal *journal);
+
+JournalPhase journal_phase(const Journal *journal);
+bool journal_is_undecided(const Journal *journal);
+
+/* Around changes of records between journal_rollback() and whatever comes next: killed there, they
+ * are brought back, too. The phase and the act stay what they are. */
+void journal_recovery_begin(Journal *journal);
+void journal_recovery_end(Journal *journal);
 
 void journal_begin(Journal *journal, JournalPhase phase, uint64_t unique);
 

@@ -10,12 +10,12 @@
 #define LINES_MAX 4096
 
 static const char *const event_names[] = {
-    [NOTICE_ACQUIRED] = "acquired",     [NOTICE_CONTENDED] = "contended",
-    [NOTICE_REFUSED] = "refused",       [NOTICE_RELEASED] = "released",
-    [NOTICE_PUBLISHED] = "published",   [NOTICE_MOVED] = "moved",
-    [NOTICE_INHERITED] = "inherited",   [NOTICE_TRANSFERRED] = "transferred",
-    [NOTICE_BROKEN] = "broken",         [NOTICE_HEALED] = "healed",
-    [NOTICE_WOULD_HEAL] = "would_heal",
+    [NOTICE_ACQUIRED] = "acquired",   [NOTICE_CONTENDED] = "contended",
+    [NOTICE_REFUSED] = "refused",     [NOTICE_RELEASED] = "released",
+    [NOTICE_PUBLISHED] = "published", [NOTICE_MOVED] = "moved",
+    [NOTICE_INHERITED] = "inherited", [NOTICE_TRANSFERRED] = "transferred",
+    [NOTICE_BROKEN] = "broken",       [NOTICE_HEALED] = "healed",
+    [NOTICE_UNPACKED] = "unpacked",   [NOTICE_WOULD_HEAL] = "would_heal",
 };
 
 static void add_process(const Viewer *viewer, GString *out, const char *key, pid_t pid,
@@ -37,12 +37,12 @@ static void add_particulars(const Viewer *viewer, GString *out, const Notice *no
     if (notice->old_token)
         json_out_uint(out, "old_token", notice->old_token);
     if (notice->heal) {
-        json_out_string(out, "reason", viewer_cause(notice->heal->cause));
+        json_out_string(out, "reason", viewer_cause((HealCause)notice->heal->cause));
         if (notice->heal->cause == HEAL_SIGNALLED)
             json_out_int(out, "signal", notice->heal->code);
         if (notice->heal->cause == HEAL_EXITED)
             json_out_int(out, "exit_code", notice->heal->code);
-        json_out_bool(out, "kept", notice->heal->kept);
+        json_out_bool(out, "kept", heals_is_kept(notice->heal));
     }
 }
 

@@ -10,6 +10,7 @@
 #include "daemon/state-file.h"
 #include "daemon/through-mount.h"
 #include "engine/layout.h"
+#include "engine/reaper.h"
 #include "engine/recover.h"
 #include "fuse/request-store.h"
 #include "fuse/server.h"
@@ -124,11 +125,14 @@ static bool take_over(Lockfs *lockfs, const KeeperStart *start)
     if (!start_server(lockfs))
         return false;
     fuse_server_take_over(lockfs->server, recovery.phase, &takeover);
-    log_info("%s: another worker took over (%s): %.1f ms, %u claims and %u open files carried "
-             "over, %u requests run again%s",
-             lockfs->options->mountpoint, start->cause,
-             (double)(clock_boot_ns() - start->died_ns) / (double)CLOCK_NS_PER_MS, recovery.claims,
-             recovery.handles, takeover.again, takeover.resent ? ", the kernel resends" : "");
+    const LogField fields[] = {{"LOCKFS_EVENT", "takeover"}, {"LOCKFS_REASON", start->cause}};
+    log_with_fields(
+        LOG_LEVEL_INFO, fields, 2,
+        "%s: another worker took over (%s): %.1f ms, %u claims and %u open files carried "
+        "over, %u requests run again%s",
+        lockfs->options->mountpoint, start->cause,
+        (double)(clock_boot_ns() - start->died_ns) / (double)CLOCK_NS_PER_MS, recovery.claims,
+        recovery.handles, takeover.again, takeover.resent ? ", the kernel resends" : "");
     return true;
 }
 
@@ -181,9 +185,13 @@ static void become_keeper(void *ctx)
 {
     Lockfs *lockfs = ctx;
     log_warning("%s: the keeper is gone: the worker takes its place", lockfs->options->mountpoint);
+    /* Its thread may be in a call on our own mount, from which only an answer of the serving one
+     * frees it. An exec ends that one first and then waits for the other: for ever. */
+    reaper_stop(&lockfs->engine);
     engine_lock(&lockfs->engine); /* no descriptor comes or goes */
     int r = resume_exec(lockfs->state, false);
     engine_unlock(&lockfs->engine);
+    reaper_start(&lockfs->engine);
     log_error("%s: cannot start a new keeper: %s; the mount ends with this process",
               lockfs->options->mountpoint, strerror(-r));
 }
@@ -359,6 +367,14 @@ static bool open_state(Lockfs *lockfs)
     return false;
 }
 
+static void open_log(const Options *options, LogTarget target)
+{
+    if (options->debug)
+        log_set_level(LOG_LEVEL_DEBUG);
+    log_set_mount(options->mountpoint);
+    log_set_target(target);
+}
+
 int serve_mount(const Options *options)
 {
     Lockfs lockfs = {.options = options,
@@ -367,8 +383,7 @@ int serve_mount(const Options *options)
                      .file = STATE_FILE_NONE,
                      .source = {.root = -1, .lock = -1}};
     int status = 1;
-    if (options->debug)
-        log_set_level(LOG_LEVEL_DEBUG);
+    open_log(options, LOG_TO_STDERR); /* until it is in the background */
     if (!mount_open_source(options, &lockfs.source) || !open_proc(&lockfs)) {
         mount_close_source(&lockfs.source);
         return status;
@@ -423,8 +438,7 @@ static int serve_with_header(const Options *options, const ResumeHeader *header,
     lockfs->through = (ThroughMount){.mountpoint = options->mountpoint, .dev = header->device};
     if (header->version < 2)
         note_device(lockfs);
-    if (!options->foreground)
-        log_set_target(LOG_TO_SYSLOG);
+    open_log(options, options->foreground ? LOG_TO_STDERR : LOG_TO_SYSTEM);
     lockfs->helpers = helper_list_new_shipped();
     end_signal_hold();
     if (!convert(lockfs, header->version) || !watch_state(lockfs) || !write_header(lockfs))

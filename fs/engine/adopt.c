@@ -113,6 +113,8 @@ static bool take_up(const Adopting *adopting, const Claim *was, Node *dir, const
     claim->release_anyone = rule->traits.release_anyone;
     claim->reason = was->reason;
     claim->acquired_ns = was->acquired_ns;
+    claim->unpacked = was->unpacked;
+    claim->dated = was->dated;
     claim->caller_pid = was->caller_pid;
     memcpy(claim->caller_comm, was->caller_comm, sizeof claim->caller_comm);
     life_begin(engine, claim, owner, heir);
@@ -160,8 +162,7 @@ int engine_adopt(Engine *engine, int file, EngineWorld world, EngineAdoption *ad
     int r = tables_open(old, file, NULL);
     if (r < 0)
         return r;
-    JournalPhase phase = (JournalPhase)old->journal.shared->phase;
-    if (phase == JOURNAL_SERVING || phase == JOURNAL_BACKGROUND) {
+    if (journal_is_undecided(&old->journal)) {
         journal_rollback(&old->journal);
         journal_end(&old->journal);
     }

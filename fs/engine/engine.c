@@ -4,6 +4,7 @@
 #include "base/crash-point.h"
 #include "base/fd.h"
 #include "engine/heals.h"
+#include "engine/lasting.h"
 #include "engine/life.h"
 #include "engine/observed.h"
 #include "engine/owner.h"
@@ -52,7 +53,6 @@ int engine_init(Engine *engine, int root_fd, bool in_place, const EngineOptions 
         .path = g_string_new(NULL),
         .trash = trash_new(),
         .heals = heals_new(),
-        .waiters = waiters_new(),
         .file = -1,
         .places_changed = 1,
     };
@@ -62,14 +62,19 @@ int engine_init(Engine *engine, int root_fd, bool in_place, const EngineOptions 
     creds_init(&engine->serving_creds, thread_groups, proc);
     engine->store.creds = &engine->serving_creds;
     int r = init_tables(engine, root_fd, in_place, file);
-    return r < 0 ? r : reaper_new(engine);
+    if (r < 0)
+        return r;
+    engine->waiters = waiters_new(engine->lasting->waiters);
+    return reaper_new(engine);
 }
 
-/* What was counted survives as well. */
-static void save_counters(Engine *engine)
+/* In the operation, so that it is counted if and only if it happened. */
+static void save_totals(Engine *engine)
 {
-    G_STATIC_ASSERT(sizeof engine->stats <= sizeof engine->journal.shared->counters);
-    memcpy(engine->journal.shared->counters, &engine->stats, sizeof engine->stats);
+    const TotalsRecord *kept = slot_peek(&engine->totals, 1);
+    if (journal_is_open(&engine->journal) &&
+        memcmp(&kept->stats, &engine->stats, sizeof kept->stats) != 0)
+        ((TotalsRecord *)slot_at(&engine->totals, 1))->stats = engine->stats;
 }
 
 static void count_operation(Engine *engine)
@@ -90,7 +95,7 @@ void engine_unlock(Engine *engine)
 {
     if (engine_in_request(engine))
         return;
-    save_counters(engine);
+    save_totals(engine);
     journal_end(&engine->journal);
     pthread_mutex_unlock(&engine->lock);
 }
@@ -107,9 +112,21 @@ void engine_request_begin(Engine *engine, uint64_t unique, bool again)
     CRASH_POINT("request-begun");
 }
 
+void engine_request_answer(Engine *engine, const struct iovec *iov, int count)
+{
+    save_totals(engine);
+    journal_answer(&engine->journal, iov, count);
+}
+
+void engine_request_pass(Engine *engine)
+{
+    save_totals(engine);
+    journal_pass(&engine->journal);
+}
+
 void engine_request_end(Engine *engine)
 {
-    save_counters(engine);
+    save_totals(engine);
     journal_end(&engine->journal);
     __atomic_store_n(&engine->request_thread, 0, __ATOMIC_RELAXED);
     pthread_mutex_unlock(&engine->lock);
@@ -156,7 +173,7 @@ void engine_done(Engine *engine)
 {
     trash_free(engine);
     heals_free(engine->heals);
-    waiters_free(engine->waiters);
+    g_clear_pointer(&engine->waiters, waiters_free);
     observed_done(engine);
     close_owners(engine);
     reaper_free(engine);

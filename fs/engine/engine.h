@@ -50,6 +50,7 @@ typedef struct Reaper Reaper;
 typedef struct Trash Trash;
 typedef struct Heals Heals;
 typedef struct Waiters Waiters;
+typedef struct Lasting Lasting;
 typedef struct Notice Notice;
 typedef struct Observed Observed;
 
@@ -74,17 +75,19 @@ typedef struct {
     GHashTable *per_uid; /* uid → claims held */
     GString *path;       /* scratch for rule_set_match */
     Reaper *reaper;
-    pid_t reaper_tid;
     Trash *trash;
     Heals *heals;
+    SlotArray heal_records; /* heals.h */
+    SlotArray totals;       /* one TotalsRecord */
+    Lasting *lasting;
     Waiters *waiters;
     Observed *observed; /* NULL unless options.observe */
     NoticeFunc notice;  /* NULL while nobody listens */
     void *notice_ctx;
     EngineStats stats;
-    RequestStats requests;
-    int file;       /* what the tables live in */
-    bool recovered; /* the tables were those of a process that died */
+    const char *const *request_names; /* STATS_OPCODES, given by who serves; NULL: not shown */
+    int file;                         /* what the tables live in */
+    bool recovered;                   /* the tables were those of a process that died */
     uint32_t idle_first, idle_last,
         idle_count; /* owners without claims, most recently used first */
     LogLimit refusals, heal_lines, refuse_lines;
@@ -106,6 +109,7 @@ typedef struct {
 /* Where in the file others may keep what is theirs. */
 #define ENGINE_SERVER_AT (2ULL << 30)
 #define ENGINE_HEADER_AT (3ULL << 30)
+#define ENGINE_LASTING_AT (7ULL << 29)
 
 /* root_fd is consumed; rules gets a reference of its own. `file` holds the tables, new or those of
  * a process that served this mount before, and is consumed; -1: memory of this process. 0 or
@@ -122,6 +126,11 @@ void engine_unlock(Engine *engine);
  * the lock no more. `unique` is the kernel's number for it. `again`: it was begun by a process that
  * died, and goes on from there. */
 void engine_request_begin(Engine *engine, uint64_t unique, bool again);
+
+/* What the request did stands from here on. The first keeps its answer (see journal_answer); the
+ * second is for a request that may be run again. */
+void engine_request_answer(Engine *engine, const struct iovec *iov, int count);
+void engine_request_pass(Engine *engine);
 void engine_request_end(Engine *engine);
 
 /* Is this the thread that is serving a request? */

@@ -15,7 +15,7 @@
 #define WINDOW (1ULL << 40)
 #define OTHER_WINDOWS (8 * WINDOW)
 
-G_STATIC_ASSERT(TABLES_CLAIMS_AT + 2 * WINDOW <= TABLES_STORE_AT + OTHER_WINDOWS);
+G_STATIC_ASSERT(TABLES_END <= TABLES_STORE_AT + OTHER_WINDOWS);
 
 typedef void (*Convert)(void *record);
 
@@ -159,8 +159,7 @@ int layout_convert(int file, uint32_t otherwise)
     if (r < 0)
         return r;
     /* What the journal keeps is of the old size. */
-    JournalPhase phase = (JournalPhase)old->journal.shared->phase;
-    if (phase == JOURNAL_SERVING || phase == JOURNAL_BACKGROUND)
+    if (journal_is_undecided(&old->journal))
         journal_rollback(&old->journal);
     r = copy_grown(old, file, &was);
     tables_close(old);

@@ -5,6 +5,7 @@
 #include "engine/notice.h"
 #include "engine/owner.h"
 #include "engine/reaper.h"
+#include "engine/unpacked.h"
 #include "proc/exit-status.h"
 
 static bool pidfd_is_dead(const Owner *owner)
@@ -142,6 +143,10 @@ Claim *life_current(Engine *engine, Claim *claim)
         if (!life_owner_is_dead(engine, owner_at(&engine->claims, claim->owner)) ||
             passes_to_heir(engine, claim))
             return claim;
+        if (unpacked_is_data(engine, claim)) {
+            unpacked_leave(engine, claim);
+            return NULL;
+        }
         if (engine->options.observe) {
             notice_claim(engine, NOTICE_WOULD_HEAL, claim);
             life_end(engine, claim);
@@ -219,6 +224,8 @@ void life_recover(Engine *engine, Claim *claim)
     node_pin(node_at(&engine->store, claim->node));
     if (counts_as_held(claim))
         count_uid(engine, claim->uid, 1);
+    else if (claim->broken) /* no death tells of it */
+        reaper_take_away(engine, claim);
 }
 
 /* --- beginning and end --- */
@@ -283,6 +290,7 @@ void life_set_node(Engine *engine, Claim *claim, Node *node)
     node_pin(node);
     leave_node(engine, claim);
     join_node(engine, claim, node);
+    claim->dated = false;
     node_unpin(&engine->store, node);
 }
 

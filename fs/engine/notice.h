@@ -21,13 +21,14 @@ typedef enum {
     NOTICE_TRANSFERRED, /* by_*; the token is the new one, old_token the one before */
     NOTICE_BROKEN,      /* by_* */
     NOTICE_HEALED,      /* heal is set */
+    NOTICE_UNPACKED,    /* the owner ended and left it as data */
     NOTICE_WOULD_HEAL,  /* with `observe` */
 } NoticeKind;
 
 struct Notice {
     NoticeKind kind;
     const Claim *claim;
-    const Heal *heal;
+    const HealRecord *heal;
     const Waiter *waiter;
     pid_t by_tid;
     uid_t by_uid;

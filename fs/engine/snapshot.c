@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "engine/entry.h"
 #include "engine/life.h"
-#include "engine/trash.h"
 
 #include <string.h>
 
@@ -137,39 +136,14 @@ void snapshot_done(Snapshot *snapshot)
     rule_set_unref(snapshot->rules);
 }
 
-char *snapshot_heal_path(Engine *engine, Node *top, const Heal *heal)
+char *snapshot_heal_path(Engine *engine, Node *top, const char *path)
 {
     const char *here = entry_path_of(engine, top);
     size_t len = strlen(here);
     if (len == 0)
-        return g_strdup(heal->path);
-    bool below = strncmp(heal->path, here, len) == 0 && heal->path[len] == '/';
-    return below ? g_strdup(heal->path + len + 1) : NULL;
-}
-
-typedef struct {
-    GPtrArray *list;
-    const Engine *engine;
-} Kept;
-
-/* What an earlier daemon left: no more is known of it than its name says. */
-static void add_unknown(void *user, uint64_t token, int64_t expires_ns, const char *kept_name)
-{
-    Kept *kept = user;
-    if (heals_find(kept->engine, token))
-        return;
-    const char *dash = strchr(kept_name, '-');
-    const char *name = dash ? strchr(dash + 1, '-') : NULL;
-    Heal *heal = g_new0(Heal, 1);
-    *heal = (Heal){
-        .token = token,
-        .at_ns = expires_ns - kept->engine->options.retain_ns,
-        .path = g_strdup(name ? name + 1 : kept_name),
-        .cause = HEAL_DIED,
-        .uid = UINT32_MAX,
-        .kept = true,
-    };
-    g_ptr_array_add(kept->list, heal);
+        return g_strdup(path);
+    bool below = strncmp(path, here, len) == 0 && path[len] == '/';
+    return below ? g_strdup(path + len + 1) : NULL;
 }
 
 GPtrArray *snapshot_heals(Engine *engine, uint64_t dir)
@@ -181,15 +155,12 @@ GPtrArray *snapshot_heals(Engine *engine, uint64_t dir)
         list = heals_list(engine);
         for (guint i = list->len; i-- > 0;) {
             Heal *heal = g_ptr_array_index(list, i);
-            char *path = snapshot_heal_path(engine, top, heal);
-            heal->kept = heal->kept && trash_has(engine, heal->token);
+            char *path = snapshot_heal_path(engine, top, heal->path);
             g_free(heal->path);
             heal->path = path;
             if (!path)
                 g_ptr_array_remove_index(list, i); /* frees it */
         }
-        if (top == node_root(&engine->store))
-            trash_each(engine, add_unknown, &(Kept){list, engine});
     }
     engine_unlock(engine);
     return list;

@@ -64,6 +64,6 @@ GPtrArray *snapshot_heals(Engine *engine, uint64_t dir);
 
 /* With the lock held: the path of a healed entry from a directory, to be freed; NULL: it was not
  * below. */
-char *snapshot_heal_path(Engine *engine, Node *top, const Heal *heal);
+char *snapshot_heal_path(Engine *engine, Node *top, const char *path);
 
 #endif

@@ -128,12 +128,9 @@ int steer_transfer(Engine *engine, const Caller *caller, uint64_t dir, const cha
     return r;
 }
 
-/* Was it below this directory? Of what an earlier daemon left only the root can tell. */
-static bool healed_below(Engine *engine, Node *dir, const Heal *heal)
+static bool healed_below(Engine *engine, Node *dir, const HealRecord *heal)
 {
-    if (!heal)
-        return dir == node_root(&engine->store);
-    g_autofree char *path = snapshot_heal_path(engine, dir, heal);
+    g_autofree char *path = snapshot_heal_path(engine, dir, names_get(&engine->names, heal->path));
     return path != NULL;
 }
 
@@ -141,12 +138,12 @@ static int restore(Engine *engine, const Caller *caller, uint64_t dir_id, const 
                    uint64_t token)
 {
     Node *dir = node_by_id(&engine->store, dir_id);
-    const Heal *heal = heals_find(engine, token);
+    const HealRecord *heal = heals_find(engine, token);
     if (!dir)
         return -ESTALE;
-    if (!trash_has(engine, token) || !healed_below(engine, dir, heal))
+    if (!heals_is_kept(heal) || !healed_below(engine, dir, heal))
         return -ENOENT;
-    if (!is_master(engine, caller) && (!heal || heal->uid != caller->uid))
+    if (!is_master(engine, caller) && heal->uid != caller->uid)
         return -EPERM;
     if (reserved_name(name))
         return -EINVAL;
@@ -163,9 +160,16 @@ static int restore(Engine *engine, const Caller *caller, uint64_t dir_id, const 
         return r;
     absent_clear(&engine->absent, dir_id, name);
     engine->stats.restored++;
-    g_autofree char *path = g_strescape(entry_path(engine, dir, name), NULL);
-    log_info("restore path=\"%s\" token=%llu by=%d by_uid=%u", path, (unsigned long long)token,
-             caller->tid, caller->uid);
+    decision_tell(LOG_LEVEL_INFO, &(Decision){
+                                      .event = "restore",
+                                      .reason = "command",
+                                      .path = entry_path(engine, dir, name),
+                                      .token = token,
+                                      .pid = heal ? heal->pid : 0,
+                                      .comm = heal ? heal->comm : "",
+                                      .uid = heal ? heal->uid : 0,
+                                      .by = caller,
+                                  });
     return 0;
 }
 

@@ -1,6 +1,8 @@
 #include "engine/tables.h"
 
 #include "base/fd.h"
+#include "engine/heals.h"
+#include "engine/lasting.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -20,6 +22,8 @@ static void keep_in_journal(Engine *engine)
     journal_add(&engine->journal, &engine->store.handles);
     journal_add(&engine->journal, &engine->claims.claims);
     journal_add(&engine->journal, &engine->claims.owners);
+    journal_add(&engine->journal, &engine->heal_records);
+    journal_add(&engine->journal, &engine->totals);
     engine->store.journal = &engine->journal;
 }
 
@@ -28,18 +32,34 @@ static uint32_t claims_for(uint32_t locks)
     return locks > (UINT32_MAX >> 3) ? UINT32_MAX >> 2 : locks * CLAIMS_PER_LOCK + CLAIMS_SPARE;
 }
 
+static int map_totals(Engine *engine, int file)
+{
+    int r = slot_array_init(&engine->totals, file, TABLES_TOTALS_AT, sizeof(TotalsRecord), 1);
+    if (r == 0 && engine->totals.used == 0)
+        slot_publish(&engine->totals, slot_reserve(&engine->totals));
+    return r;
+}
+
 static int map_all(Engine *engine, int file, const Layout *layout, uint32_t locks,
                    uint64_t first_token, int root_fd, bool in_place)
 {
     int r = journal_init(&engine->journal, file, 0);
     if (r == 0)
-        r = names_init(&engine->names, file, TABLES_NAMES_AT, MAX_NODES);
+        r = names_init(&engine->names, file, TABLES_NAMES_AT, TABLES_PATHS_AT, MAX_NODES);
     if (r == 0)
         r = store_init(&engine->store, root_fd, in_place, &engine->names, file,
                        &layout->tables[LAYOUT_NODES], MAX_NODES, fd_raise_limit());
     if (r == 0)
         r = claim_table_init(&engine->claims, &engine->names, file, &layout->tables[LAYOUT_CLAIMS],
                              claims_for(locks), first_token);
+    if (r == 0)
+        r = slot_array_init(&engine->heal_records, file, TABLES_HEALS_AT, sizeof(HealRecord),
+                            HEALS_RECORDS_MAX);
+    if (r == 0)
+        r = map_totals(engine, file);
+    if (r == 0)
+        r = slot_file_map(file, ENGINE_LASTING_AT, sizeof *engine->lasting,
+                          (void **)&engine->lasting);
     if (r == 0)
         keep_in_journal(engine);
     return r;
@@ -72,5 +92,9 @@ void tables_close(Engine *engine)
     journal_done(&engine->journal);
     claim_table_done(&engine->claims);
     store_done(&engine->store);
+    slot_array_done(&engine->heal_records);
+    slot_array_done(&engine->totals);
+    slot_file_unmap(engine->lasting, sizeof *engine->lasting);
+    engine->lasting = NULL;
     names_done(&engine->names);
 }

@@ -6,35 +6,35 @@
  * the daemon may not move), the entry is renamed beside its old place, under the reserved prefix,
  * which nothing shows.
  *
- * After `retain` the reaper deletes it.
+ * After `retain` the reaper deletes it. What is where is in the records of heals.h.
  */
 #ifndef LOCKFS_ENGINE_TRASH_H
 #define LOCKFS_ENGINE_TRASH_H
 
-#include "engine/engine.h"
+#include "engine/heals.h"
 
 Trash *trash_new(void);
 
 /* Takes up what an earlier daemon left, to expire at its time. */
 void trash_adopt(Engine *engine);
 
-/* Forgets the records; removes the directories if they are empty. */
+/* Removes the directories if they are empty. */
 void trash_free(Engine *engine);
 
 /* Renames (dir, name) out of sight. The node goes with it and is severed: it and what is below stay
- * usable for those who have it open, and are not found by name. Lock held. */
-int trash_take(Engine *engine, Node *dir, const char *name, Node *node, uint64_t token);
+ * usable for those who have it open, and are not found by name. *place is filled in, for
+ * heals_note(). Lock held. */
+typedef struct {
+    HealPlace heal;
+    char name[256];
+} TrashPlace;
 
-/* Is the content of the claim with this token still there? Lock held. */
-bool trash_has(const Engine *engine, uint64_t token);
+int trash_take(Engine *engine, Node *dir, const char *name, Node *node, uint64_t token,
+               TrashPlace *place);
 
 /* Gives content back as (dir, name), which must be free: -EEXIST. -ENOENT: not (any more) here.
  * Lock held. */
 int trash_restore(Engine *engine, uint64_t token, Node *dir, const char *name);
-
-/* Calls `each` for all that is kept, soonest to expire first. Lock held. */
-typedef void (*TrashFunc)(void *user, uint64_t token, int64_t expires_ns, const char *kept_name);
-void trash_each(const Engine *engine, TrashFunc each, void *user);
 
 /* When the next entry expires, on the clock of the epoch in ns; INT64_MAX: never. Lock held. */
 int64_t trash_next_expiry(const Engine *engine);

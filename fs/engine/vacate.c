@@ -24,8 +24,8 @@ static int remove_entry(Engine *engine, Node *dir, const char *name, Node *node,
     return r;
 }
 
-/* *kept: its content went to the trash. */
-static int take_off_source(Engine *engine, Claim *claim, bool *kept)
+/* *kept: where its content went. */
+static int take_off_source(Engine *engine, Claim *claim, TrashPlace *kept)
 {
     Node *dir = node_at(&engine->store, claim->dir);
     Node *node = node_at(&engine->store, claim->node);
@@ -41,16 +41,13 @@ static int take_off_source(Engine *engine, Claim *claim, bool *kept)
     if (st.st_ino != node->ino || st.st_dev != node->dev)
         return 0; /* put there behind our back: not what was claimed */
     r = holds_content(&st) ? -ENOTEMPTY : remove_entry(engine, dir, name, node, &st);
-    if (r == -ENOTEMPTY || r == -EEXIST) {
-        r = trash_take(engine, dir, name, node, claim->token);
-        *kept = r == 0;
-    }
-    return r;
+    return r == -ENOTEMPTY || r == -EEXIST ? trash_take(engine, dir, name, node, claim->token, kept)
+                                           : r;
 }
 
 int vacate_claim(Engine *engine, Claim *claim)
 {
-    bool kept = false;
+    TrashPlace kept = {0};
     int r = take_off_source(engine, claim, &kept);
     if (r < 0) {
         log_limited(
@@ -61,7 +58,7 @@ int vacate_claim(Engine *engine, Claim *claim)
         return r;
     }
     CRASH_POINT("vacated-unmarked");
-    heals_note(engine, claim, kept);
+    heals_note(engine, claim, kept.heal.dir ? &kept.heal : NULL);
     claim_table_set_state(&engine->claims, claim, CLAIM_GHOST);
     return 0;
 }

@@ -1,4 +1,5 @@
 #include "base/crash-point.h"
+#include "engine/lasting.h"
 #include "fuse/request.h"
 #include "store/act.h"
 
@@ -77,10 +78,11 @@ static void keep_answer(FuseServer *server, const struct iovec *iov, int count)
     if (!engine_in_request(server->engine) || out->unique != in->unique)
         return; /* of the pool, or no answer */
     CRASH_POINT("answering");
+    act_forsake(&server->engine->store);
     if (needs_keeping(in))
-        journal_answer(&server->engine->journal, iov, count);
+        engine_request_answer(server->engine, iov, count);
     else
-        journal_pass(&server->engine->journal);
+        engine_request_pass(server->engine);
 }
 
 ssize_t fuse_server_send(FuseServer *server, struct iovec *iov, int count)
@@ -147,7 +149,7 @@ static void serve(FuseServer *server, size_t size)
     memcpy(&head, server->buffer, sizeof head);
     int64_t begin = clock_boot_ns();
     serve_request(server, size);
-    stats_request(&server->engine->requests, head.opcode, clock_boot_ns() - begin);
+    stats_request(&server->engine->lasting->requests, head.opcode, clock_boot_ns() - begin);
 }
 
 void fuse_server_serve(FuseServer *server, size_t size, bool again)
@@ -159,7 +161,7 @@ void fuse_server_serve(FuseServer *server, size_t size, bool again)
     serve(server, size);
     act_forsake(&engine->store);
     if (journal_is_open(&engine->journal)) /* no answer, or one that comes from the pool */
-        journal_answer(&engine->journal, NULL, 0);
+        engine_request_answer(engine, NULL, 0);
     CRASH_POINT("request-done");
     request_store_clear_buffer(server->requests);
     engine_request_end(engine);
@@ -199,24 +201,20 @@ void fuse_server_tell_removed(FuseServer *server, uint64_t dir_id, uint64_t node
 }
 
 /* What the kernel's requests are called in the statistics. */
-static void name_requests(RequestStats *stats)
-{
-    static const char *const names[STATS_OPCODES] = {
-        [FUSE_LOOKUP] = "lookup",     [FUSE_FORGET] = "forget",
-        [FUSE_GETATTR] = "getattr",   [FUSE_SETATTR] = "setattr",
-        [FUSE_READLINK] = "readlink", [FUSE_SYMLINK] = "symlink",
-        [FUSE_MKNOD] = "mknod",       [FUSE_MKDIR] = "mkdir",
-        [FUSE_UNLINK] = "unlink",     [FUSE_RMDIR] = "rmdir",
-        [FUSE_RENAME2] = "rename",    [FUSE_LINK] = "link",
-        [FUSE_OPEN] = "open",         [FUSE_READ] = "read",
-        [FUSE_WRITE] = "write",       [FUSE_STATFS] = "statfs",
-        [FUSE_RELEASE] = "release",   [FUSE_FSYNC] = "fsync",
-        [FUSE_GETXATTR] = "getxattr", [FUSE_OPENDIR] = "opendir",
-        [FUSE_READDIR] = "readdir",   [FUSE_READDIRPLUS] = "readdirplus",
-        [FUSE_CREATE] = "create",     [FUSE_ACCESS] = "access",
-    };
-    memcpy(stats->names, names, sizeof stats->names);
-}
+static const char *const request_names[STATS_OPCODES] = {
+    [FUSE_LOOKUP] = "lookup",     [FUSE_FORGET] = "forget",
+    [FUSE_GETATTR] = "getattr",   [FUSE_SETATTR] = "setattr",
+    [FUSE_READLINK] = "readlink", [FUSE_SYMLINK] = "symlink",
+    [FUSE_MKNOD] = "mknod",       [FUSE_MKDIR] = "mkdir",
+    [FUSE_UNLINK] = "unlink",     [FUSE_RMDIR] = "rmdir",
+    [FUSE_RENAME2] = "rename",    [FUSE_LINK] = "link",
+    [FUSE_OPEN] = "open",         [FUSE_READ] = "read",
+    [FUSE_WRITE] = "write",       [FUSE_STATFS] = "statfs",
+    [FUSE_RELEASE] = "release",   [FUSE_FSYNC] = "fsync",
+    [FUSE_GETXATTR] = "getxattr", [FUSE_OPENDIR] = "opendir",
+    [FUSE_READDIR] = "readdir",   [FUSE_READDIRPLUS] = "readdirplus",
+    [FUSE_CREATE] = "create",     [FUSE_ACCESS] = "access",
+};
 
 static struct fuse_session *session_new(FuseServer *server)
 {
@@ -240,7 +238,7 @@ int fuse_server_new(Engine *engine, int fd, const FuseServerOptions *options, Fu
     FuseServer *server = g_new0(FuseServer, 1);
     server->engine = engine;
     server->control = control_new(engine);
-    name_requests(&engine->requests);
+    engine->request_names = request_names;
     server->options = *options;
     server->fd = fd;
     server->io = g_malloc(REQUEST_IO_SIZE);

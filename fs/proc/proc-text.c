@@ -383,3 +383,27 @@ int proc_text_populated(const char *text, size_t len)
         return -EINVAL;
     return (int)value;
 }
+
+/* MAJOR:MINOR:INODE */
+static bool names_inode(Cursor word, uint64_t ino)
+{
+    uint64_t value;
+    for (int colons = 0; colons < 2; colons++) {
+        const char *colon = memchr(word.at, ':', (size_t)(word.end - word.at));
+        if (!colon)
+            return false;
+        word.at = colon + 1;
+    }
+    return take_u64(&word, UINT64_MAX, &value) && at_end(&word) && value == ino;
+}
+
+bool proc_text_locks_name(const char *text, size_t len, uint64_t ino)
+{
+    Cursor c = {text, text + len};
+    Cursor line, word;
+    while (take_line(&c, &line))
+        while (take_word(&line, &word))
+            if (names_inode(word, ino))
+                return true;
+    return false;
+}

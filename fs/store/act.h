@@ -57,6 +57,10 @@ void act_note_seen(Store *store, const Node *dir, const char *name, const struct
 
 /* --- after a death, before anything is served --- */
 
+/* Pins the directories of the act in force, or unpins them again: what only we use, as that of
+ * healed content, is otherwise forgotten while the tables are taken up. */
+void act_hold(Store *store, bool hold);
+
 /* Finds out whether the act in force was executed, and sets store->replaying if so. `is_free` says
  * of a descriptor that no record names it: that of a file just created is among those. */
 void act_recover(Store *store, bool (*is_free)(void *ctx, int fd), void *ctx);
@@ -64,8 +68,8 @@ void act_recover(Store *store, bool (*is_free)(void *ctx, int fd), void *ctx);
 /* The descriptor that the act in force brought; -1: none. */
 int act_descriptor(const Store *store);
 
-/* The request was run again and did not ask for the act (its caller's right to it ended
- * meanwhile): a creation or a move is undone. */
+/* The request was run again and comes to its end without having asked for the act (its caller's
+ * right to it ended meanwhile): a creation or a move is undone. Before the answer is kept. */
 void act_forsake(Store *store);
 
 #endif

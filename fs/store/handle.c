@@ -33,7 +33,7 @@ Handle *handle_new(Store *store, Node *node, int fd, pid_t opener, uint64_t *fh)
 
 void handle_free(Store *store, Handle *handle)
 {
-    uint32_t index = (uint32_t)(((char *)handle - store->handles.base) / store->handles.record);
+    uint32_t index = slot_index(&store->handles, handle);
     Node *node = node_at(store, handle->node);
     uint32_t *link = &node->handles;
     while (*link != index)

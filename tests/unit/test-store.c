@@ -32,7 +32,7 @@ static void world_open(World *w, gconstpointer in_place)
     w->path = g_dir_make_tmp("lockfs-store-XXXXXX", NULL);
     int root = open(w->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     w->file = slot_file_new("test");
-    g_assert_cmpint(names_init(&w->names, w->file, 0, MAX_NODES), ==, 0);
+    g_assert_cmpint(names_init(&w->names, w->file, 0, 1ULL << 43, MAX_NODES), ==, 0);
     creds_init(&w->creds, no_groups, NULL);
     w->store.creds = &w->creds;
     const SlotPlace places[] = {{NAMES_FILE_SPAN, sizeof(Node)},
