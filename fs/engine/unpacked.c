@@ -56,6 +56,6 @@ void unpacked_leave(Engine *engine, Claim *claim)
     notice_claim(engine, NOTICE_UNPACKED, claim);
     decision_log(engine, &engine->heal_lines, "keep", claim, NULL,
                  claim->dated ? "dated" : "unpacked");
-    engine->stats.unpacked++;
+    engine_stats(engine)->unpacked++;
     life_end(engine, claim);
 }
