@@ -28,6 +28,16 @@ static void note_exit(Engine *engine, Owner *owner)
         owner->exit_status = status;
 }
 
+/* A cgroup ends with its last member, but not while the process lives that took the claim in it and
+ * was moved elsewhere since. Without a pidfd that one is gone. */
+static bool is_dead(const Owner *owner)
+{
+    if (owner->cgroup_events < 0)
+        return pidfd_is_dead(owner);
+    return identity_cgroup_empty(owner->cgroup_events) == 1 &&
+           (owner->pidfd < 0 || pidfd_is_dead(owner));
+}
+
 bool life_owner_is_dead(Engine *engine, Owner *owner)
 {
     if (owner->dead || owner->asked == engine->operation)
@@ -36,10 +46,8 @@ bool life_owner_is_dead(Engine *engine, Owner *owner)
         owner_prove(engine, owner);
         if (!owner->dead && !owner_is_unproven(owner))
             reaper_watch(engine, owner);
-    } else if (owner->cgroup_events >= 0)
-        owner->dead = identity_cgroup_empty(owner->cgroup_events) == 1;
-    else
-        owner->dead = pidfd_is_dead(owner);
+    } else
+        owner->dead = is_dead(owner);
     owner->asked = engine->operation;
     if (owner->dead)
         note_exit(engine, owner);

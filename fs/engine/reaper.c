@@ -67,16 +67,21 @@ void reaper_free(Engine *engine)
 int reaper_watch(Engine *engine, Owner *owner)
 {
     uint64_t id = slot_id(&engine->claims.owners, owner_index(&engine->claims, owner));
-    if (owner->cgroup_events >= 0)
-        return death_watch_add_cgroup(engine->reaper->watch, owner->cgroup_events, id);
-    return death_watch_add_process(engine->reaper->watch, owner->pidfd, id);
+    DeathWatch *watch = engine->reaper->watch;
+    if (owner->cgroup_events < 0)
+        return death_watch_add_process(watch, owner->pidfd, id);
+    int r = death_watch_add_cgroup(watch, owner->cgroup_events, id);
+    if (r == 0 && owner->pidfd >= 0)
+        r = death_watch_add_member(watch, owner->pidfd, id);
+    return r;
 }
 
 void reaper_unwatch(Engine *engine, Owner *owner)
 {
-    int fd = owner->cgroup_events >= 0 ? owner->cgroup_events : owner->pidfd;
-    if (fd >= 0)
-        death_watch_remove(engine->reaper->watch, fd);
+    if (owner->cgroup_events >= 0)
+        death_watch_remove(engine->reaper->watch, owner->cgroup_events);
+    if (owner->pidfd >= 0)
+        death_watch_remove(engine->reaper->watch, owner->pidfd);
 }
 
 void reaper_look_again(Engine *engine, uint32_t owner)
