@@ -57,6 +57,10 @@ Status wait_run(int argc, char **argv)
         status = stream_open(&target, &stream);
     if (status == STATUS_DONE)
         status = target_claim(&target, true, &claim);
+    if (status == STATUS_DONE && !record_node(claim, "owner"))
+        return status_fail(STATUS_HELD, argv[1],
+                           "it was there before lockfs and nobody is known to own it: lockfs-ctl "
+                           "show says why, lockfs-ctl break removes it");
     if (status != STATUS_DONE)
         return status == STATUS_NO_CLAIM ? STATUS_DONE : status;
     return wait_for_end(&target, &stream, record_int(claim, "token"), deadline);

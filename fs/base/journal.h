@@ -86,7 +86,7 @@ typedef struct {
     uint64_t tried_unique;
     uint64_t counters[16]; /* the user's statistics */
     uint32_t n_failures;
-    uint32_t spare;
+    uint32_t begun; /* the user's: when serving began, in seconds of the epoch */
     JournalFailure failures[JOURNAL_FAILURES]; /* of this operation */
     JournalAct acts[2];
 } JournalShared;

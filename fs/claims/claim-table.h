@@ -99,6 +99,7 @@ typedef struct {
     bool plain;    /* resolves to itself: it is no helper while it runs exe_dev/exe_ino */
     bool idle;
     bool exit_known;
+    uint8_t presumed;    /* the layer above's: why it is taken for dead, where nobody saw it die */
     int32_t exit_status; /* as of wait(2), when exit_known */
 } Owner;
 

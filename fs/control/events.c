@@ -37,7 +37,7 @@ static void add_particulars(GString *out, const Notice *notice)
     if (notice->old_token)
         json_out_uint(out, "old_token", notice->old_token);
     if (notice->heal) {
-        json_out_string(out, "reason", viewer_cause(notice->heal->cause));
+        json_out_string(out, "reason", heals_cause_name(notice->heal->cause));
         if (notice->heal->cause == HEAL_SIGNALLED)
             json_out_int(out, "signal", notice->heal->code);
         if (notice->heal->cause == HEAL_EXITED)

@@ -68,7 +68,7 @@ void figures_stats(Control *control, ControlHandle *handle)
     json_out_uint(out, "restored", f->stats.restored);
     json_out_begin(out, "healed", '{');
     for (int i = 0; i < HEAL_CAUSES; i++)
-        json_out_uint(out, viewer_cause((HealCause)i), f->stats.healed[i]);
+        json_out_uint(out, heals_cause_name((HealCause)i), f->stats.healed[i]);
     json_out_end(out, '}');
     add_requests(out, &f->requests);
     json_out_end(out, '}');
@@ -124,7 +124,7 @@ static void add_claims(GString *out, const Figures *f)
     head(out, "lockfs_heals_total", "counter",
          "Entries removed without their owner's doing, by reason.");
     for (int i = 0; i < HEAL_CAUSES; i++)
-        labelled(out, "lockfs_heals_total", "reason", viewer_cause((HealCause)i),
+        labelled(out, "lockfs_heals_total", "reason", heals_cause_name((HealCause)i),
                  f->stats.healed[i]);
 }
 

@@ -68,6 +68,8 @@ static int run_explain(const Steering *s)
     json_out_string(out, "result", found.rule && found.rule->kind == RULE_LOCK ? "lock" : "data");
     json_out_bool(out, "exists", found.exists);
     json_out_bool(out, "held", found.held);
+    if (found.unowned)
+        json_out_string(out, "unowned", found.unowned);
     if (found.rule)
         add_rule(out, "rule", found.rule);
     else

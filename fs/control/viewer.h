@@ -28,6 +28,5 @@ void viewer_claim(const Viewer *viewer, GString *out, const SnapshotClaim *claim
 void viewer_heal(const Viewer *viewer, GString *out, const Heal *heal, int64_t retain_ns);
 
 const char *viewer_kind(ClaimKind kind);
-const char *viewer_cause(HealCause cause);
 
 #endif

@@ -98,10 +98,18 @@ static const char *apply_rw(OptionBuild *build, const Option *option, const char
 
 static const char *apply_unowned(OptionBuild *build, const Option *option, const char *value)
 {
-    return g_str_equal(value, "keep")
-               ? NULL
-               : "expected keep, the only policy of this version: entries found "
-                 "at mount stay until they are released";
+    static const char *const names[] = {
+        [ENGINE_UNOWNED_INFER] = "infer",
+        [ENGINE_UNOWNED_KEEP] = "keep",
+        [ENGINE_UNOWNED_HEAL] = "heal",
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        if (g_str_equal(value, names[i])) {
+            build->options->engine.unowned = (EngineUnowned)i;
+            return NULL;
+        }
+    }
+    return "expected infer, keep or heal";
 }
 
 /* So that the sum with any time of the clock is one. */
@@ -161,7 +169,8 @@ static const Option table[] = {
     {"preset", "A[:B...]", apply_preset, "add shipped sets of rules, such as git or pidfile"},
     {"config", "FILE", apply_nothing, "read rules and options from FILE (" LOCKFS_CONFIG_FILE ")"},
     {"observe", NULL, apply_flag, "dry run: claim and report, never hide, heal or refuse"},
-    {"unowned", "keep", apply_unowned, "lock entries found at mount with no known owner (keep)"},
+    {"unowned", "infer|keep|heal", apply_unowned,
+     "lock entries found at mount, owner not known (infer)"},
     {"retain", "TIME", apply_retain, "keep the content of healed entries this long (10m)"},
     {"mtime", "live|real", apply_mtime, "age of a live lock as strangers see it (live)"},
     {"max_locks", "N", apply_bound, "locks held at once; more fail with ENOLCK (1000000)"},

@@ -1,6 +1,7 @@
 #include "engine/adopt.h"
 
 #include "engine/entry.h"
+#include "engine/heals.h"
 #include "engine/life.h"
 #include "engine/owner.h"
 #include "engine/recover.h"
@@ -65,9 +66,11 @@ static const Owner *old_owner(const Engine *old, uint32_t index)
     return index ? slot_peek(&old->claims.owners, index) : NULL;
 }
 
-static PidrefLife prove(const Adopting *adopting, const Owner *was, Pidref *ref)
+/* *cause: of the death, where it is one. */
+static PidrefLife prove(const Adopting *adopting, const Owner *was, Pidref *ref, HealCause *cause)
 {
     *ref = PIDREF_NONE;
+    *cause = adopting->same_boot ? HEAL_DIED : HEAL_REBOOT;
     if (!adopting->same_boot || was->dead)
         return PIDREF_DEAD;
     if (was->scope == OWNER_SCOPE_CGROUP)
@@ -77,8 +80,10 @@ static PidrefLife prove(const Adopting *adopting, const Owner *was, Pidref *ref)
         return r == -ESRCH ? PIDREF_DEAD : PIDREF_UNKNOWN;
     bool same = ref->start_time == was->start_time &&
                 (!ref->inode || !was->inode || ref->inode == was->inode);
-    if (!same)
+    if (!same) {
         pidref_done(ref);
+        *cause = HEAL_RECYCLED;
+    }
     return same ? PIDREF_ALIVE : PIDREF_DEAD;
 }
 
@@ -88,12 +93,16 @@ static Owner *owner_for(const Adopting *adopting, const Claim *was)
     AUTO_PIDREF Pidref ref = PIDREF_NONE;
     const Owner *owner = old_owner(adopting->old, was->owner);
     const Owner *heir = old_owner(adopting->old, was->heir);
-    PidrefLife life = prove(adopting, owner, &ref);
+    HealCause cause;
+    PidrefLife life = prove(adopting, owner, &ref, &cause);
     if (life == PIDREF_DEAD && heir) {
         owner = heir;
-        life = prove(adopting, heir, &ref);
+        life = prove(adopting, heir, &ref, &cause);
     }
-    return life == PIDREF_UNKNOWN ? NULL : owner_adopt(adopting->engine, owner, &ref);
+    if (life == PIDREF_UNKNOWN)
+        return NULL;
+    uint8_t presumed = cause == HEAL_DIED ? 0 : heals_presume(cause);
+    return owner_adopt(adopting->engine, owner, &ref, presumed);
 }
 
 static bool take_up(const Adopting *adopting, const Claim *was, Node *dir, const char *name)

@@ -4,6 +4,7 @@
 #include "base/crash-point.h"
 #include "base/fd.h"
 #include "engine/heals.h"
+#include "engine/infer.h"
 #include "engine/life.h"
 #include "engine/owner.h"
 #include "engine/reaper.h"
@@ -52,6 +53,7 @@ int engine_init(Engine *engine, int root_fd, bool in_place, const EngineOptions 
         .trash = trash_new(),
         .heals = heals_new(),
         .waiters = waiters_new(),
+        .infer = infer_new(options),
         .file = -1,
         .places_changed = 1,
     };
@@ -115,6 +117,7 @@ void engine_request_end(Engine *engine)
 int engine_start(Engine *engine, const EngineHooks *hooks)
 {
     engine->hooks = *hooks;
+    infer_begin(engine);
     if (!engine->options.read_only)
         trash_adopt(engine);
     return reaper_start(engine);
@@ -154,6 +157,7 @@ void engine_done(Engine *engine)
     trash_free(engine);
     heals_free(engine->heals);
     waiters_free(engine->waiters);
+    infer_free(engine->infer);
     close_owners(engine);
     reaper_free(engine);
     store_close_all(&engine->store);

@@ -24,7 +24,16 @@
 
 #include <pthread.h>
 
+/* Lock entries that are there when lockfs comes, and whose owner is not known. */
+typedef enum {
+    ENGINE_UNOWNED_INFER, /* heal what is provably stale, adopt what is provably owned */
+    ENGINE_UNOWNED_KEEP,
+    ENGINE_UNOWNED_HEAL, /* heal all but what is provably owned */
+} EngineUnowned;
+
 typedef struct {
+    EngineUnowned unowned;
+    bool shared;     /* other machines use the source, too */
     bool observe;    /* claim and report, never hide, heal or refuse */
     bool mtime_real; /* show strangers the true times of a live lock */
     bool read_only;
@@ -50,6 +59,7 @@ typedef struct Reaper Reaper;
 typedef struct Trash Trash;
 typedef struct Heals Heals;
 typedef struct Waiters Waiters;
+typedef struct Infer Infer;
 typedef struct Notice Notice;
 
 /* Hears of what happens to claims. Called with the lock held, by whichever thread made it happen.
@@ -77,6 +87,7 @@ typedef struct {
     Trash *trash;
     Heals *heals;
     Waiters *waiters;
+    Infer *infer;      /* NULL: nothing is inferred */
     NoticeFunc notice; /* NULL while nobody listens */
     void *notice_ctx;
     EngineStats stats;
@@ -85,7 +96,7 @@ typedef struct {
     bool recovered; /* the tables were those of a process that died */
     uint32_t idle_first, idle_last,
         idle_count; /* owners without claims, most recently used first */
-    LogLimit refusals, heal_lines, refuse_lines;
+    LogLimit refusals, heal_lines, refuse_lines, unowned_lines;
     AbsentNames absent;
     uint64_t places_changed; /* counts claims that have begun or moved; never 0 */
     uint64_t operation;      /* counts them; never 0 */

@@ -11,6 +11,26 @@
 
 #define HEALS_MAX 1000
 
+uint8_t heals_presume(HealCause cause)
+{
+    return (uint8_t)(1 + cause);
+}
+
+static HealCause presumed(const Owner *owner)
+{
+    return (HealCause)(owner->presumed - 1);
+}
+
+const char *heals_cause_name(HealCause cause)
+{
+    static const char *const names[HEAL_CAUSES] = {
+        [HEAL_EXITED] = "exited",     [HEAL_INFERRED] = "inferred", [HEAL_SIGNALLED] = "signalled",
+        [HEAL_RECYCLED] = "recycled", [HEAL_DIED] = "died",         [HEAL_REBOOT] = "reboot",
+        [HEAL_BROKEN] = "broken",
+    };
+    return names[cause];
+}
+
 struct Heals {
     GQueue list; /* of Heal, oldest first */
 };
@@ -56,6 +76,8 @@ static void set_cause(Heal *heal, const Claim *claim, const Owner *owner)
     heal->cause = HEAL_DIED;
     if (claim->broken) {
         heal->cause = HEAL_BROKEN;
+    } else if (owner->presumed) {
+        heal->cause = presumed(owner);
     } else if (owner->exit_known && WIFSIGNALED(owner->exit_status)) {
         heal->cause = HEAL_SIGNALLED;
         heal->code = WTERMSIG(owner->exit_status);
@@ -67,9 +89,10 @@ static void set_cause(Heal *heal, const Claim *claim, const Owner *owner)
 
 static void log_heal(Engine *engine, const Claim *claim, const Heal *heal)
 {
-    char reason[32] = "died";
+    char reason[32];
     if (heal->cause == HEAL_BROKEN)
         return;
+    g_strlcpy(reason, heals_cause_name(heal->cause), sizeof reason);
     if (heal->cause == HEAL_SIGNALLED)
         snprintf(reason, sizeof reason, "signal:%d", heal->code);
     else if (heal->cause == HEAL_EXITED)

@@ -23,6 +23,12 @@ typedef struct {
 Heals *heals_new(void);
 void heals_free(Heals *heals);
 
+/* As it is shown: "exited", "reboot" … */
+const char *heals_cause_name(HealCause cause);
+
+/* For Owner.presumed: nobody saw it die, and this is why it is taken for dead. */
+uint8_t heals_presume(HealCause cause);
+
 /* --- with the engine's lock held --- */
 
 /* The claim's entry was taken off the source. Also counts, and tells listeners. */

@@ -48,8 +48,11 @@ void owner_discard(Engine *engine, Owner *owner);
 void owner_recover(Engine *engine, Owner *owner);
 
 /* The record for an owner of an earlier mount: `ref` (its descriptor is taken) if it was found
- * alive, else cleared: a dead one. NULL: no room. */
-Owner *owner_adopt(Engine *engine, const Owner *was, Pidref *ref);
+ * alive, else cleared: a dead one, `presumed` (see heals.h) for that reason. NULL: no room. */
+Owner *owner_adopt(Engine *engine, const Owner *was, Pidref *ref, uint8_t presumed);
+
+/* The record of an owner who is gone: its `dead` and descriptors are filled in. NULL: no room. */
+Owner *owner_add_dead(Engine *engine, const Owner *fields);
 
 /* Is the caller the owner or of its family? Cannot tell is a stranger: refusing is the safe side.
  */

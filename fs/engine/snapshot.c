@@ -19,6 +19,22 @@ static bool path_below(Engine *engine, const Node *top, const Claim *claim, GStr
     return dir != NULL;
 }
 
+static char *relative_to(const char *path, const char *top)
+{
+    size_t len = strlen(top);
+    if (len == 0)
+        return g_strdup(path);
+    return strncmp(path, top, len) == 0 && path[len] == '/' ? g_strdup(path + len + 1) : NULL;
+}
+
+static char *path_from_root(Engine *engine, const Node *dir)
+{
+    return dir == node_root(&engine->store)
+               ? g_strdup("")
+               : g_strdup(entry_path(engine, node_parent(&engine->store, dir),
+                                     names_get(&engine->names, dir->name)));
+}
+
 static SnapshotOwner copy_owner(const Owner *owner)
 {
     SnapshotOwner copy = {
@@ -79,6 +95,30 @@ static void add(Engine *engine, const Node *top, Claim *claim, Snapshot *snapsho
     g_array_append_val(snapshot->claims, copy);
 }
 
+typedef struct {
+    const char *top;
+    Snapshot *snapshot;
+} Unclaimed;
+
+static void add_unowned(void *user, const Unowned *unowned)
+{
+    const Unclaimed *unclaimed = user;
+    Snapshot *snapshot = unclaimed->snapshot;
+    g_autofree char *path = relative_to(unowned->path, unclaimed->top);
+    if (!path)
+        return;
+    SnapshotClaim copy = {
+        .path = g_string_chunk_insert(snapshot->strings, path),
+        .acquired_ns = unowned->entry.made_ns,
+        .rule = unowned->rule,
+        .kind = unowned->kind,
+        .unowned = inference_text(unowned->reason),
+        .recorded_pid = unowned->record.pid,
+        .recorded_host = g_string_chunk_insert(snapshot->strings, unowned->record.host),
+    };
+    g_array_append_val(snapshot->claims, copy);
+}
+
 int snapshot_take(Engine *engine, uint64_t dir, Snapshot *out)
 {
     engine_lock(engine);
@@ -90,6 +130,8 @@ int snapshot_take(Engine *engine, uint64_t dir, Snapshot *out)
             if (claim)
                 add(engine, top, claim, out);
         }
+        g_autofree char *path = path_from_root(engine, top);
+        infer_each(engine, add_unowned, &(Unclaimed){path, out});
     }
     engine_unlock(engine);
     return top ? 0 : -ESTALE;
@@ -106,11 +148,22 @@ static int take_claim(Engine *engine, const Node *top, Claim *claim, Snapshot *o
     return -ENOENT;
 }
 
+static int take_name(Engine *engine, Node *top, const char *name, Snapshot *out)
+{
+    const Unowned *unowned = infer_find(engine, top, name);
+    if (!unowned)
+        return take_claim(engine, top, life_find(engine, top, name), out);
+    begin(engine, out);
+    g_autofree char *path = path_from_root(engine, top);
+    add_unowned(&(Unclaimed){path, out}, unowned);
+    return 0;
+}
+
 int snapshot_take_one(Engine *engine, uint64_t dir, const char *name, Snapshot *out)
 {
     engine_lock(engine);
-    const Node *top = node_by_id(&engine->store, dir);
-    int r = top ? take_claim(engine, top, life_find(engine, top, name), out) : -ESTALE;
+    Node *top = node_by_id(&engine->store, dir);
+    int r = top ? take_name(engine, top, name, out) : -ESTALE;
     engine_unlock(engine);
     return r;
 }
@@ -135,14 +188,6 @@ void snapshot_done(Snapshot *snapshot)
     g_array_unref(snapshot->waiters);
     g_string_chunk_free(snapshot->strings);
     rule_set_unref(snapshot->rules);
-}
-
-static char *relative_to(const char *path, const char *top)
-{
-    size_t len = strlen(top);
-    if (len == 0)
-        return g_strdup(path);
-    return strncmp(path, top, len) == 0 && path[len] == '/' ? g_strdup(path + len + 1) : NULL;
 }
 
 typedef struct {
@@ -177,9 +222,7 @@ GPtrArray *snapshot_heals(Engine *engine, uint64_t dir)
     GPtrArray *list = NULL;
     if (top) {
         bool whole = top == node_root(&engine->store);
-        const char *here = whole ? ""
-                                 : entry_path(engine, node_parent(&engine->store, top),
-                                              names_get(&engine->names, top->name));
+        g_autofree char *here = path_from_root(engine, top);
         list = heals_list(engine);
         for (guint i = list->len; i-- > 0;) {
             Heal *heal = g_ptr_array_index(list, i);

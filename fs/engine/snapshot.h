@@ -8,6 +8,7 @@
 
 #include "engine/engine.h"
 #include "engine/heals.h"
+#include "engine/infer.h"
 #include "engine/waiters.h"
 
 typedef struct {
@@ -30,6 +31,9 @@ typedef struct {
     ClaimKind kind;
     ClaimState state; /* CLAIM_HELD or CLAIM_LINGERING */
     OwnerReason reason;
+    const char *unowned; /* why nobody owns it: then it is no claim; NULL: it is one */
+    pid_t recorded_pid;  /* what the unowned entry says of its owner; 0: nothing */
+    const char *recorded_host;
 } SnapshotClaim;
 
 typedef struct {
@@ -40,10 +44,11 @@ typedef struct {
     RuleSet *rules;
 } Snapshot;
 
-/* Takes the lock. -ESTALE: there is no such directory. */
+/* Unowned entries that were met are among the claims. Takes the lock. -ESTALE: there is no such
+ * directory. */
 int snapshot_take(Engine *engine, uint64_t dir, Snapshot *out);
 
-/* The claim of one name; -ENOENT: none. */
+/* The claim, or unowned entry, of one name; -ENOENT: none. */
 int snapshot_take_one(Engine *engine, uint64_t dir, const char *name, Snapshot *out);
 
 /* The first claim on a node, by its name; -ENODATA: none. */

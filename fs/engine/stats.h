@@ -8,8 +8,11 @@
 /* Why a claim ended without its owner's doing. */
 typedef enum {
     HEAL_EXITED,
+    HEAL_INFERRED, /* left there before lockfs came: nobody has the pid that it names */
     HEAL_SIGNALLED,
-    HEAL_DIED, /* how is not known */
+    HEAL_RECYCLED, /* the pid is another process's now */
+    HEAL_DIED,     /* how is not known */
+    HEAL_REBOOT,   /* older than this boot */
     HEAL_BROKEN,
     HEAL_CAUSES,
 } HealCause;
@@ -31,7 +34,7 @@ typedef struct {
 typedef struct {
     uint64_t acquired[STATS_KINDS];
     uint64_t released, published, refused, contended, transferred, restored;
-    uint64_t healed[HEAL_CAUSES];
+    uint32_t healed[HEAL_CAUSES];
 } EngineStats;
 
 /* One request of this kind was served in that time. */
