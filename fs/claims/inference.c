@@ -12,7 +12,7 @@
 #define MARGIN (5 * SECOND)
 
 /* Files are stamped with the last tick of the clock, processes too. */
-#define TICK (SECOND / 20)
+#define TICK (SECOND / 100)
 
 /* Numbers from here on are seconds of the epoch, and from there on milliseconds. */
 #define EPOCH_SECONDS 1000000000ULL

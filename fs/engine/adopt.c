@@ -4,6 +4,7 @@
 #include "engine/heals.h"
 #include "engine/life.h"
 #include "engine/owner.h"
+#include "engine/path.h"
 #include "engine/recover.h"
 #include "engine/tables.h"
 
@@ -19,15 +20,18 @@ typedef struct {
     EngineAdoption *adoption;
 } Adopting;
 
-/* The names from below the root down to `index`, borrowed; false: it is reached by no path. */
-static bool path_of(const Engine *old, uint32_t index, GPtrArray *path)
+/* The path from the root down to `index`; false: it is reached by none. */
+static bool path_of(const Engine *old, uint32_t index, GString *path)
 {
     const Node *root = slot_peek(&old->store.nodes, 1);
+    unsigned depth = 0;
     for (const Node *node = slot_peek(&old->store.nodes, index); node != root;
          node = slot_peek(&old->store.nodes, node->parent)) {
-        if (node->parent == 0 || node->severed || path->len == DEPTH_MAX)
+        if (node->parent == 0 || node->severed || depth++ == DEPTH_MAX)
             return false;
-        g_ptr_array_insert(path, 0, (gpointer)names_get(&old->names, node->name));
+        if (path->len)
+            g_string_prepend_c(path, '/');
+        g_string_prepend(path, names_get(&old->names, node->name));
     }
     return true;
 }
@@ -40,25 +44,6 @@ static Node *find(Engine *engine, Node *dir, const char *name, const Node *was)
         st.st_dev != was->dev || ((st.st_mode ^ was->mode) & S_IFMT) != 0)
         return NULL;
     return node_intern(&engine->store, dir, name, &st);
-}
-
-/* Pinned. */
-static Node *walk(Engine *engine, const GPtrArray *path)
-{
-    Node *at = node_root(&engine->store);
-    node_pin(at);
-    for (guint i = 0; at && i < path->len; i++) {
-        struct stat st;
-        const char *name = g_ptr_array_index(path, i);
-        Node *next = NULL;
-        if (source_stat_at(&engine->store, at, name, &st) == 0 && S_ISDIR(st.st_mode))
-            next = node_intern(&engine->store, at, name, &st);
-        if (next)
-            node_pin(next);
-        node_unpin(&engine->store, at);
-        at = next;
-    }
-    return at;
 }
 
 static const Owner *old_owner(const Engine *old, uint32_t index)
@@ -138,8 +123,9 @@ static bool take_up(const Adopting *adopting, const Claim *was, Node *dir, const
 static void adopt_claim(const Adopting *adopting, const Claim *was)
 {
     Engine *engine = adopting->engine;
-    g_autoptr(GPtrArray) path = g_ptr_array_new();
-    Node *dir = path_of(adopting->old, was->dir, path) ? walk(engine, path) : NULL;
+    GString *path = g_string_new(NULL);
+    Node *dir = path_of(adopting->old, was->dir, path) ? path_reach(engine, path->str) : NULL;
+    g_string_free(path, TRUE);
     const char *name = names_get(&adopting->old->names, was->name);
     if (!dir || !take_up(adopting, was, dir, name))
         adopting->adoption->left++;

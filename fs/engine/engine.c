@@ -4,6 +4,7 @@
 #include "base/crash-point.h"
 #include "base/fd.h"
 #include "engine/heals.h"
+#include "engine/infer-walk.h"
 #include "engine/infer.h"
 #include "engine/life.h"
 #include "engine/owner.h"
@@ -120,11 +121,14 @@ int engine_start(Engine *engine, const EngineHooks *hooks)
     infer_begin(engine);
     if (!engine->options.read_only)
         trash_adopt(engine);
+    engine->infer_walk = infer_walk_start(engine);
     return reaper_start(engine);
 }
 
 void engine_stop(Engine *engine)
 {
+    infer_walk_stop(engine->infer_walk);
+    engine->infer_walk = NULL;
     reaper_stop(engine);
 }
 

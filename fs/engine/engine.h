@@ -60,6 +60,7 @@ typedef struct Trash Trash;
 typedef struct Heals Heals;
 typedef struct Waiters Waiters;
 typedef struct Infer Infer;
+typedef struct InferWalk InferWalk;
 typedef struct Notice Notice;
 
 /* Hears of what happens to claims. Called with the lock held, by whichever thread made it happen.
@@ -87,7 +88,8 @@ typedef struct {
     Trash *trash;
     Heals *heals;
     Waiters *waiters;
-    Infer *infer;      /* NULL: nothing is inferred */
+    Infer *infer; /* NULL: nothing is inferred */
+    InferWalk *infer_walk;
     NoticeFunc notice; /* NULL while nobody listens */
     void *notice_ctx;
     EngineStats stats;

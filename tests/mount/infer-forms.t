@@ -63,11 +63,20 @@ subtest 'stale' => sub {
 };
 
 subtest 'stale, without anybody looking' => sub {
-    my $m = mount_lockfs(source => left($dead, undef, $FORMS[0]), in_place => 1);
-    my $w = watcher($m->path);
-    expect ok => $other, 'put', $m->path . '/late.lock', "$dead\n";
-    is $other->stat($m->path . '/late.lock')->{size}, length("$dead\n"), 'what is made later is data';
+    my $dir = left($dead, undef);
+    for my $sub ('a', 'a/b') { mkdir "$dir/$sub" or die; $FORMS[0]{make}->("$dir/$sub/x.lock", $dead) }
+    $FORMS[0]{make}->("$dir/live.lock", $live);
+    my $m = mount_lockfs(source => $dir, in_place => 1);
+    my $p = $m->path;
+    my $w = watcher("$p/a/b");
+    ok scalar($w->until('DELETE', 'x.lock', 20)), 'what was written a moment ago goes a moment later';
     $w->stop;
+    ok ref $other->stat("$p/live.lock"), 'what lives stays';
+    my %state = map { $_->{path} => $_->{state} } @{ ctl_json([ 'list', '--json', $p ]) };
+    is_deeply \%state, { 'live.lock' => 'held' }, 'what is left';
+    expect ok => $other, 'put', "$p/late.lock", "$dead\n";
+    is $other->stat("$p/late.lock")->{size}, length("$dead\n"), 'what is made later is data';
+    is $m->umount, 'exit 0', 'the daemon ends well';
 };
 
 subtest 'owned' => sub {
