@@ -221,7 +221,7 @@ void viewer_claim(const Viewer *viewer, GString *out, const SnapshotClaim *claim
     json_out_end(out, '}');
 }
 
-void viewer_heal(const Viewer *viewer, GString *out, const Heal *heal, int64_t retain_ns)
+void viewer_heal(const Viewer *viewer, GString *out, const Heal *heal)
 {
     json_out_begin(out, NULL, '{');
     json_out_bytes(out, "path", heal->path);
@@ -243,6 +243,8 @@ void viewer_heal(const Viewer *viewer, GString *out, const Heal *heal, int64_t r
     json_out_end(out, '}');
     json_out_bool(out, "kept", heal->kept);
     if (heal->kept)
-        json_out_time(out, "kept_until", heal->at_ns + retain_ns);
+        json_out_time(out, "kept_until", heal->kept_until_ns);
+    if (heal->kept && heal->bytes >= 0)
+        json_out_int(out, "bytes", heal->bytes);
     json_out_end(out, '}');
 }

@@ -25,7 +25,7 @@ void viewer_owner(const Viewer *viewer, GString *out, const SnapshotOwner *owner
 /* A claim, as one object. `waiters` are all of the snapshot's; NULL: left out. */
 void viewer_claim(const Viewer *viewer, GString *out, const SnapshotClaim *claim, int64_t now_ns,
                   const GArray *waiters);
-void viewer_heal(const Viewer *viewer, GString *out, const Heal *heal, int64_t retain_ns);
+void viewer_heal(const Viewer *viewer, GString *out, const Heal *heal);
 
 const char *viewer_kind(ClaimKind kind);
 

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/duration.h"
+#include "base/quantity.h"
 #include "rules/rule-config.h"
 
 #include <stdio.h>
@@ -124,6 +125,13 @@ static const char *apply_retain(OptionBuild *build, const Option *option, const 
     return NULL;
 }
 
+static const char *apply_retain_max(OptionBuild *build, const Option *option, const char *value)
+{
+    if (!quantity_parse_bytes(value, &build->options->engine.retain_max))
+        return "expected a number of bytes such as 512k, 64m or 2g";
+    return NULL;
+}
+
 static const char *apply_mtime(OptionBuild *build, const Option *option, const char *value)
 {
     if (!g_str_equal(value, "live") && !g_str_equal(value, "real"))
@@ -172,6 +180,7 @@ static const Option table[] = {
     {"unowned", "infer|keep|heal", apply_unowned,
      "lock entries found at mount, owner not known (infer)"},
     {"retain", "TIME", apply_retain, "keep the content of healed entries this long (10m)"},
+    {"retain_max", "SIZE", apply_retain_max, "but no more than this, the oldest go first (1g)"},
     {"mtime", "live|real", apply_mtime, "age of a live lock as strangers see it (live)"},
     {"max_locks", "N", apply_bound, "locks held at once; more fail with ENOLCK (1000000)"},
     {"max_locks_per_uid", "N", apply_bound, "the same for the owners of one uid (100000)"},

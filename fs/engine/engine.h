@@ -40,6 +40,7 @@ typedef struct {
     uint32_t max_locks;
     uint32_t max_locks_per_uid;
     int64_t retain_ns;
+    int64_t retain_max;      /* bytes of what is kept */
     double data_timeout;     /* seconds that the kernel may keep entries and attributes of data */
     double negative_timeout; /* and that a data name is not there */
 } EngineOptions;

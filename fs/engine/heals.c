@@ -62,7 +62,7 @@ static void make_room(Engine *engine)
         return;
     for (GList *link = list->head; link; link = link->next) {
         Heal *heal = link->data;
-        if (heal->kept && trash_has(engine, heal->token))
+        if (heal->kept && trash_find(engine, heal->token, NULL))
             continue;
         heals_free_one(heal);
         g_queue_delete_link(list, link);

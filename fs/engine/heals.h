@@ -16,7 +16,8 @@ typedef struct {
     HealCause cause;
     int code; /* exit code or signal, for HEAL_EXITED and HEAL_SIGNALLED */
     uint8_t kind;
-    bool kept; /* its content was not nothing */
+    bool kept;                    /* its content was not nothing */
+    int64_t kept_until_ns, bytes; /* of a copy whose content is kept now; bytes -1: not known yet */
     char comm[CLAIM_COMM_SIZE];
 } Heal;
 

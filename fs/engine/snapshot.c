@@ -196,21 +196,23 @@ typedef struct {
 } Kept;
 
 /* What an earlier daemon left: no more is known of it than its name says. */
-static void add_unknown(void *user, uint64_t token, int64_t expires_ns, const char *kept_name)
+static void add_unknown(void *user, const TrashItem *item)
 {
     Kept *kept = user;
-    if (heals_find(kept->engine, token))
+    if (heals_find(kept->engine, item->token))
         return;
-    const char *dash = strchr(kept_name, '-');
+    const char *dash = strchr(item->name, '-');
     const char *name = dash ? strchr(dash + 1, '-') : NULL;
     Heal *heal = g_new0(Heal, 1);
     *heal = (Heal){
-        .token = token,
-        .at_ns = expires_ns - kept->engine->options.retain_ns,
-        .path = g_strdup(name ? name + 1 : kept_name),
+        .token = item->token,
+        .at_ns = item->expires_ns - kept->engine->options.retain_ns,
+        .path = g_strdup(name ? name + 1 : item->name),
         .cause = HEAL_DIED,
         .uid = UINT32_MAX,
         .kept = true,
+        .kept_until_ns = item->expires_ns,
+        .bytes = item->bytes,
     };
     g_ptr_array_add(kept->list, heal);
 }
@@ -227,7 +229,10 @@ GPtrArray *snapshot_heals(Engine *engine, uint64_t dir)
         for (guint i = list->len; i-- > 0;) {
             Heal *heal = g_ptr_array_index(list, i);
             char *path = relative_to(heal->path, here);
-            heal->kept = heal->kept && trash_has(engine, heal->token);
+            TrashItem item;
+            heal->kept = heal->kept && trash_find(engine, heal->token, &item);
+            heal->kept_until_ns = heal->kept ? item.expires_ns : 0;
+            heal->bytes = heal->kept ? item.bytes : 0;
             g_free(heal->path);
             heal->path = path;
             if (!path)

@@ -151,7 +151,7 @@ static int restore(Engine *engine, const Caller *caller, uint64_t dir_id, const 
     const Heal *heal = heals_find(engine, token);
     if (!dir)
         return -ESTALE;
-    if (!trash_has(engine, token))
+    if (!trash_find(engine, token, NULL))
         return -ENOENT;
     if (!is_master(engine, caller) && (!heal || heal->uid != caller->uid))
         return -EPERM;

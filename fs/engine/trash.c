@@ -22,14 +22,17 @@
 
 typedef struct {
     int64_t expires; /* ns since the epoch */
+    int64_t bytes;   /* -1: not measured yet */
+    bool crowded_out;
     uint64_t token;
     uint32_t dir; /* node, pinned */
     char *name;
 } Kept;
 
 struct Trash {
-    GQueue kept;  /* of Kept, soonest first */
-    uint32_t dir; /* .lockfs/healed, pinned; 0 until needed */
+    GQueue kept;   /* of Kept, soonest first */
+    int64_t bytes; /* of those that were measured */
+    uint32_t dir;  /* .lockfs/healed, pinned; 0 until needed */
 };
 
 Trash *trash_new(void)
@@ -47,6 +50,7 @@ static Node *healed_dir(const Engine *engine)
 static void kept_free(Engine *engine, Kept *kept)
 {
     node_unpin(&engine->store, node_at(&engine->store, kept->dir));
+    engine->trash->bytes -= MAX(kept->bytes, 0);
     g_free(kept->name);
     g_free(kept);
 }
@@ -98,6 +102,7 @@ static void keep(Engine *engine, Node *dir, const char *name, uint64_t token, in
 {
     Kept *kept = g_new0(Kept, 1);
     kept->expires = expires;
+    kept->bytes = -1;
     kept->token = token;
     kept->dir = node_index(&engine->store, dir);
     kept->name = g_strdup(name);
@@ -186,9 +191,17 @@ static GList *find_kept(const Engine *engine, uint64_t token)
     return link;
 }
 
-bool trash_has(const Engine *engine, uint64_t token)
+static TrashItem item_of(const Kept *kept)
 {
-    return find_kept(engine, token) != NULL;
+    return (TrashItem){kept->token, kept->expires, kept->bytes, kept->name};
+}
+
+bool trash_find(const Engine *engine, uint64_t token, TrashItem *item)
+{
+    const GList *link = find_kept(engine, token);
+    if (link && item)
+        *item = item_of(link->data);
+    return link != NULL;
 }
 
 int trash_restore(Engine *engine, uint64_t token, Node *dir, const char *name)
@@ -208,8 +221,8 @@ int trash_restore(Engine *engine, uint64_t token, Node *dir, const char *name)
 void trash_each(const Engine *engine, TrashFunc each, void *user)
 {
     for (const GList *link = engine->trash->kept.head; link; link = link->next) {
-        const Kept *kept = link->data;
-        each(user, kept->token, kept->expires, kept->name);
+        TrashItem item = item_of(link->data);
+        each(user, &item);
     }
 }
 
@@ -219,18 +232,98 @@ int64_t trash_next_expiry(const Engine *engine)
     return first ? first->expires : INT64_MAX;
 }
 
-/* A descriptor of the directory of the first expired entry, to work with without the lock. */
+/* A descriptor of the directory that an entry is in, to work with without the lock; -1: none. */
+static int dir_of(Engine *engine, const Kept *kept)
+{
+    int fd = reach_dir(&engine->store, node_at(&engine->store, kept->dir));
+    return fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
+static void say_crowded_out(const Engine *engine, const Kept *kept)
+{
+    log_warning("the healed entry '%s' (%lld bytes) is deleted before its time: what is kept takes "
+                "more than retain_max, %lld bytes; mount with a larger retain_max=",
+                kept->name, (long long)kept->bytes, (long long)engine->options.retain_max);
+}
+
+/* Lock held. The oldest go first, and what was healed last stays. */
+static void crowd_out(Engine *engine)
+{
+    const Trash *trash = engine->trash;
+    int64_t over = trash->bytes - engine->options.retain_max;
+    const GList *last = trash->kept.tail;
+    for (GList *link = trash->kept.head; link != last && over > 0; link = link->next) {
+        Kept *kept = link->data;
+        over -= MAX(kept->bytes, 0);
+        if (kept->crowded_out || kept->bytes < 0)
+            continue;
+        kept->crowded_out = true;
+        kept->expires = 0;
+        say_crowded_out(engine, kept);
+    }
+    if (over > 0 && last && ((const Kept *)last->data)->bytes > engine->options.retain_max)
+        log_warning(
+            "the healed entry '%s' takes more than retain_max by itself (%lld bytes); it is "
+            "kept for its time all the same",
+            ((const Kept *)last->data)->name, (long long)((const Kept *)last->data)->bytes);
+}
+
+static gint is_unmeasured(gconstpointer kept, gconstpointer unused)
+{
+    return ((const Kept *)kept)->bytes < 0 ? 0 : 1;
+}
+
+/* *name is set to the next that was not measured; NULL: there is none. */
+static int next_unmeasured(Engine *engine, uint64_t *token, char **name)
+{
+    const GList *link = g_queue_find_custom(&engine->trash->kept, NULL, is_unmeasured);
+    const Kept *kept = link ? link->data : NULL;
+    if (!kept)
+        return -1;
+    *token = kept->token;
+    *name = g_strdup(kept->name);
+    return dir_of(engine, kept);
+}
+
+static void note_bytes(Engine *engine, uint64_t token, int64_t bytes)
+{
+    const GList *link = find_kept(engine, token);
+    Kept *kept = link ? link->data : NULL;
+    if (!kept || kept->bytes >= 0)
+        return;
+    kept->bytes = bytes;
+    engine->trash->bytes += bytes;
+    crowd_out(engine);
+}
+
+void trash_measure(Engine *engine)
+{
+    for (;;) {
+        g_autofree char *name = NULL;
+        uint64_t token;
+        reaper_lock(engine);
+        AUTO_FD int fd = next_unmeasured(engine, &token, &name);
+        reaper_unlock(engine);
+        if (!name)
+            return;
+        int64_t bytes = fd < 0 ? 0 : tree_bytes(fd, name);
+        reaper_lock(engine);
+        note_bytes(engine, token, bytes);
+        reaper_unlock(engine);
+    }
+}
+
+/* -1: nothing has expired. -2: what has cannot be reached. */
 static int pop_expired(Engine *engine, int64_t now, char **name)
 {
     Kept *kept = g_queue_peek_head(&engine->trash->kept);
     if (!kept || kept->expires > now)
         return -1;
     g_queue_pop_head(&engine->trash->kept);
-    int fd = reach_dir(&engine->store, node_at(&engine->store, kept->dir));
-    int copy = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    *name = g_strdup(copy < 0 ? "" : kept->name);
+    int fd = dir_of(engine, kept);
+    *name = g_strdup(fd < 0 ? "" : kept->name);
     kept_free(engine, kept);
-    return copy < 0 ? -2 : copy;
+    return fd < 0 ? -2 : fd;
 }
 
 void trash_expire(Engine *engine, int64_t now)

@@ -6,7 +6,8 @@
  * the daemon may not move), the entry is renamed beside its old place, under the reserved prefix,
  * which nothing shows.
  *
- * After `retain` the reaper deletes it.
+ * After `retain` the reaper deletes it. When all that is kept takes more than `retain_max` bytes,
+ * the oldest go before their time; what was healed last stays, however large it is.
  */
 #ifndef LOCKFS_ENGINE_TRASH_H
 #define LOCKFS_ENGINE_TRASH_H
@@ -25,19 +26,31 @@ void trash_free(Engine *engine);
  * usable for those who have it open, and are not found by name. Lock held. */
 int trash_take(Engine *engine, Node *dir, const char *name, Node *node, uint64_t token);
 
-/* Is the content of the claim with this token still there? Lock held. */
-bool trash_has(const Engine *engine, uint64_t token);
+typedef struct {
+    uint64_t token;
+    int64_t expires_ns; /* since the epoch */
+    int64_t bytes;      /* on the disk; -1: not measured yet */
+    const char *name;   /* TIME-TOKEN-NAME; borrowed */
+} TrashItem;
+
+/* Is the content of the claim with this token still there? *item, unless NULL, says more. Lock
+ * held. */
+bool trash_find(const Engine *engine, uint64_t token, TrashItem *item);
 
 /* Gives content back as (dir, name), which must be free: -EEXIST. -ENOENT: not (any more) here.
  * Lock held. */
 int trash_restore(Engine *engine, uint64_t token, Node *dir, const char *name);
 
 /* Calls `each` for all that is kept, soonest to expire first. Lock held. */
-typedef void (*TrashFunc)(void *user, uint64_t token, int64_t expires_ns, const char *kept_name);
+typedef void (*TrashFunc)(void *user, const TrashItem *item);
 void trash_each(const Engine *engine, TrashFunc each, void *user);
 
 /* When the next entry expires, on the clock of the epoch in ns; INT64_MAX: never. Lock held. */
 int64_t trash_next_expiry(const Engine *engine);
+
+/* Measures what is new, and lets the oldest expire at once when there is too much. As
+ * trash_expire(). */
+void trash_measure(Engine *engine);
 
 /* Deletes what has expired. Takes the lock itself, but not while deleting. For the reaper's thread.
  */
