@@ -42,11 +42,11 @@ static void print_answer(const char *path, JsonObject *answer)
     JsonArray *all = matching ? json_node_get_array(matching) : NULL;
     for (guint i = 0; all && i + 1 < json_array_get_length(all); i++)
         print_rule(json_array_get_object_element(all, i), "Overruled:  ");
-    if (json_node_get_boolean(json_object_get_member(answer, "held")))
+    if (record_true(answer, "held"))
         puts("It is held now: lockfs-ctl show says by whom.");
     else if (*unowned)
         printf("It was there before lockfs, and nobody is known to own it: %s.\n", unowned);
-    else if (json_node_get_boolean(json_object_get_member(answer, "exists")))
+    else if (record_true(answer, "exists"))
         puts("It exists now, and is nobody's claim.");
 }
 

@@ -17,9 +17,8 @@ static char *show_reason(JsonObject *record, const char *member)
 
 static char *show_kept(JsonObject *record, const char *member)
 {
-    JsonNode *kept = record_node(record, member);
     g_autofree char *until = record_bytes(record, "kept_until");
-    return g_strdup(kept && json_node_get_boolean(kept) ? until : "-");
+    return g_strdup(record_true(record, member) ? until : "-");
 }
 
 static char *show_size(JsonObject *record, const char *member)

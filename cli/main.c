@@ -25,6 +25,7 @@ static const struct {
     {"metrics", metrics_run, "the same as Prometheus text"},
     {"graph", graph_run, "who waits for whom, as DOT; deadlocks are marked"},
     {"presets", presets_run, "the shipped rule sets"},
+    {"suggest", suggest_run, "the rules that observed behaviour speaks for"},
     {"doctor", doctor_run, "what on this machine could keep lockfs from working"},
 };
 

@@ -28,6 +28,12 @@ JsonNode *record_node(JsonObject *record, const char *path)
     return node;
 }
 
+bool record_true(JsonObject *record, const char *path)
+{
+    JsonNode *node = record_node(record, path);
+    return node && JSON_NODE_HOLDS_VALUE(node) && json_node_get_boolean(node);
+}
+
 gint64 record_int(JsonObject *record, const char *path)
 {
     JsonNode *node = record_node(record, path);
@@ -54,6 +60,17 @@ guint record_waiters(JsonObject *record)
     JsonNode *node = record_node(record, "waiters");
     return node && JSON_NODE_HOLDS_ARRAY(node) ? json_array_get_length(json_node_get_array(node))
                                                : 0;
+}
+
+void record_set_bytes(JsonObject *record, const char *member, const char *bytes)
+{
+    g_autofree char *shown = g_utf8_make_valid(bytes, -1);
+    json_object_set_string_member(record, member, shown);
+    if (strcmp(shown, bytes) == 0)
+        return;
+    g_autofree char *exact = g_strconcat(member, NAMES_EXACT_SUFFIX, NULL);
+    g_autofree char *encoded = g_base64_encode((const guchar *)bytes, strlen(bytes));
+    json_object_set_string_member(record, exact, encoded);
 }
 
 static void print_node(JsonNode *node)

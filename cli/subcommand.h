@@ -30,6 +30,7 @@ Status stats_run(int argc, char **argv);
 Status metrics_run(int argc, char **argv);
 Status graph_run(int argc, char **argv);
 Status presets_run(int argc, char **argv);
+Status suggest_run(int argc, char **argv);
 Status doctor_run(int argc, char **argv);
 
 /* list.c: the columns of claims, oldest claim first. */

@@ -14,6 +14,10 @@
 #include <sys/fsuid.h>
 #include <unistd.h>
 
+#define ORDERS_SIZE 512
+#define ALWAYS "always "
+#define STOP "stop "
+
 static void note_passed(const char *file, const char *name)
 {
     char path[PATH_MAX];
@@ -23,21 +27,56 @@ static void note_passed(const char *file, const char *name)
         dprintf(fd, "%s\n", name);
 }
 
-#define STOP "stop "
+/* What is to be done next, in the place of what was. */
+static void write_orders(int fd, const char *first, const char *rest)
+{
+    char text[ORDERS_SIZE];
+    int n = snprintf(text, sizeof text, "%s%s%s", first, *first && *rest ? "\n" : "", rest);
+    if (n > 0 && ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)n, 0) != n)
+        abort();
+}
+
+static bool takes_prefix(const char **text, const char *prefix)
+{
+    bool has = strncmp(*text, prefix, strlen(prefix)) == 0;
+    *text += has ? strlen(prefix) : 0;
+    return has;
+}
+
+static void obey(const char *file, int fd, const char *name, const char *first, const char *rest)
+{
+    bool always = takes_prefix(&first, ALWAYS), stop = takes_prefix(&first, STOP);
+    char wanted[64], again[96];
+    unsigned pass = 1;
+    if (sscanf(first, "%63s %u", wanted, &pass) < 1 || strcmp(wanted, name) != 0)
+        return;
+    if (pass > 1) {
+        snprintf(again, sizeof again, "%s%s %u", stop ? STOP : "", wanted, pass - 1);
+        write_orders(fd, again, rest);
+        return;
+    }
+    if (!always && *rest)
+        write_orders(fd, "", rest);
+    else if (!always && unlink(file) != 0)
+        return;
+    kill(getpid(), stop ? SIGSTOP : SIGKILL);
+}
 
 static void consider(const char *file, const char *name)
 {
-    AUTO_FD int fd = open(file, O_RDONLY | O_CLOEXEC);
-    char wanted[64];
-    ssize_t n = fd < 0 ? -1 : read(fd, wanted, sizeof wanted - 1);
+    AUTO_FD int fd = open(file, O_RDWR | O_CLOEXEC);
+    char orders[ORDERS_SIZE];
+    ssize_t n = fd < 0 ? -1 : read(fd, orders, sizeof orders - 1);
     if (n <= 0)
         return;
-    wanted[n] = '\0';
-    bool stop = strncmp(wanted, STOP, strlen(STOP)) == 0;
-    if (strcmp(wanted, "?") == 0)
+    orders[n] = '\0';
+    char *rest = strchr(orders, '\n');
+    if (rest)
+        *rest++ = '\0';
+    if (strcmp(orders, "?") == 0)
         note_passed(file, name);
-    else if (strcmp(wanted + (stop ? strlen(STOP) : 0), name) == 0 && unlink(file) == 0)
-        kill(getpid(), stop ? SIGSTOP : SIGKILL);
+    else
+        obey(file, fd, name, orders, rest ? rest : "");
 }
 
 void crash_point(const char *name)

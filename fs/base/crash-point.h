@@ -2,10 +2,14 @@
  *
  *     CRASH_POINT("act-executed");
  *
- * In such a build $LOCKFS_CRASH_POINT names a file. When it holds the name of the point that is
- * passed, the file is removed and the process killed: once, whatever comes after; with "stop "
- * before the name it is stopped instead, and so hangs there. Under "?" instead of a name, the names
- * of the points passed are appended to the file with the suffix ".passed".
+ * In such a build $LOCKFS_CRASH_POINT names a file with orders, a line each; the first is in force:
+ *
+ *     NAME         killed at this point: once; then the next line is in force, and after the last
+ *                  one the file is removed
+ *     NAME 3       the same at the third pass
+ *     stop NAME    stopped instead, and so hangs there
+ *     always NAME  killed at each pass, as long as the file is there
+ *     ?            the names of the points passed are appended to a second file, *.passed
  */
 #ifndef LOCKFS_BASE_CRASH_POINT_H
 #define LOCKFS_BASE_CRASH_POINT_H

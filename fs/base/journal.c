@@ -1,5 +1,6 @@
 #include "base/journal.h"
 
+#include "base/clock.h"
 #include "base/crash-point.h"
 #include "base/fd.h"
 
@@ -15,6 +16,9 @@
 #define UNDO_WINDOW (JOURNAL_FILE_SPAN - UNDO_AT)
 #define UNDO_GROW (256ULL << 10)
 #define UNDO_KEPT (4ULL << 20)
+
+/* Beside the phase: a recovery is changing records. */
+#define RECOVERING 0x100U
 
 /* A kept record, followed by its bytes. */
 typedef struct {
@@ -119,6 +123,7 @@ unsigned journal_rollback(Journal *journal)
         at += sizeof *kept + kept->size;
         n++;
     }
+    set_used(journal, section(shared)); /* it is done: who comes next need not */
     for (unsigned i = 0; i < journal->n_arrays; i++)
         slot_array_count(journal->arrays[i]);
     return n;
@@ -129,8 +134,40 @@ static void open_section(Journal *journal)
     journal->keeper.stamp = ++journal->shared->stamp;
 }
 
+JournalPhase journal_phase(const Journal *journal)
+{
+    return (JournalPhase)(journal->shared->phase & ~RECOVERING);
+}
+
+bool journal_is_undecided(const Journal *journal)
+{
+    JournalPhase phase = journal_phase(journal);
+    return phase == JOURNAL_SERVING || phase == JOURNAL_BACKGROUND ||
+           (journal->shared->phase & RECOVERING);
+}
+
+void journal_recovery_begin(Journal *journal)
+{
+    JournalShared *shared = journal->shared;
+    if (!journal_is_undecided(journal)) { /* what is in the log is over */
+        shared->acts[shared->current].state = ACT_STATE_NONE;
+        set_used(journal, 0);
+        __atomic_store_n(&shared->phase, shared->phase | RECOVERING, __ATOMIC_RELEASE);
+    }
+    open_section(journal);
+}
+
+void journal_recovery_end(Journal *journal)
+{
+    journal->keeper.stamp = 0;
+    journal->n_closes = 0; /* nobody names them: they are swept with all that the dead one left */
+    __atomic_store_n(&journal->shared->phase, (uint32_t)journal_phase(journal), __ATOMIC_RELEASE);
+}
+
 static void set_phase(Journal *journal, JournalPhase phase)
 {
+    if (phase == JOURNAL_ANSWERED || phase == JOURNAL_PASSED)
+        journal->shared->answers++;
     __atomic_store_n(&journal->shared->phase, phase, __ATOMIC_RELEASE);
 }
 
@@ -142,6 +179,7 @@ void journal_begin(Journal *journal, JournalPhase phase, uint64_t unique)
     shared->reply_size = 0;
     shared->n_failures = 0;
     shared->unique = unique;
+    shared->moment = 0;
     set_phase(journal, phase);
     open_section(journal);
 }
@@ -200,6 +238,15 @@ void journal_end(Journal *journal)
     journal->n_closes = 0;
 }
 
+int64_t journal_moment(Journal *journal)
+{
+    if (!journal_is_open(journal))
+        return clock_real_ns();
+    if (journal->shared->moment == 0)
+        journal->shared->moment = clock_real_ns();
+    return journal->shared->moment;
+}
+
 int journal_close(Journal *journal, int fd)
 {
     if (fd < 0)
@@ -244,23 +291,36 @@ JournalAct *journal_act(const Journal *journal)
     return act->state == ACT_STATE_NONE ? NULL : act;
 }
 
+static uint32_t hash_names(const JournalAct *act)
+{
+    return g_str_hash(act->name) * 31 + g_str_hash(act->new_name);
+}
+
 static void note_failure(JournalShared *shared, const JournalAct *act, int result)
 {
     if (shared->n_failures == JOURNAL_FAILURES)
         return;
-    shared->failures[shared->n_failures] =
-        (JournalFailure){act->op, result, act->flags, g_str_hash(act->name), act->dir_ino};
+    shared->failures[shared->n_failures] = (JournalFailure){
+        act->op, result, act->flags, hash_names(act), act->dir_ino, act->new_dir_ino};
     __atomic_store_n(&shared->n_failures, shared->n_failures + 1, __ATOMIC_RELEASE);
 }
 
-int journal_failure(const Journal *journal, uint32_t op, uint32_t flags, uint64_t dir_ino,
-                    const char *name)
+bool journal_act_is_same(const JournalAct *one, const JournalAct *other)
+{
+    return one->op == other->op && one->flags == other->flags && one->dir_ino == other->dir_ino &&
+           one->dir_dev == other->dir_dev && one->new_dir_ino == other->new_dir_ino &&
+           one->new_dir_dev == other->new_dir_dev && strcmp(one->name, other->name) == 0 &&
+           strcmp(one->new_name, other->new_name) == 0;
+}
+
+int journal_failure(const Journal *journal, const JournalAct *act)
 {
     const JournalShared *shared = journal->shared;
     for (uint32_t i = 0; i < shared->n_failures; i++) {
         const JournalFailure *failure = &shared->failures[i];
-        if (failure->op == op && failure->flags == flags && failure->dir_ino == dir_ino &&
-            failure->name == g_str_hash(name))
+        if (failure->op == act->op && failure->flags == act->flags &&
+            failure->dir_ino == act->dir_ino && failure->new_dir_ino == act->new_dir_ino &&
+            failure->names == hash_names(act))
             return failure->result;
     }
     return 0;

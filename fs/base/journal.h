@@ -16,6 +16,10 @@
  *   PASSED               the changes stand; the request may be run again for its answer, since it
  *                        changes nothing by itself (or somebody else answers it).
  *
+ * A process that died in SERVING or BACKGROUND leaves an operation that is *undecided*: its records
+ * are to be brought back. So it is while the next process puts the tables in order
+ * (journal_recovery_begin), whatever the phase was.
+ *
  * An *act* is the one step of an operation that this memory cannot take back: a system call that
  * changes the source. journal_act_begin() notes what will be done and what stood there before; it
  * is a point of no return for the changes made so far, and journal_rollback() goes back to it and
@@ -33,7 +37,7 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
-#define JOURNAL_ARRAYS 8
+#define JOURNAL_ARRAYS 16
 #define JOURNAL_REPLY_MAX (1024 * 1024 + 4096)
 
 typedef enum {
@@ -48,6 +52,7 @@ typedef enum {
     ACT_STATE_NONE,
     ACT_STATE_BEGUN,
     ACT_STATE_DONE,
+    ACT_STATE_FORSAKEN, /* done, and is to be undone */
 } JournalActState;
 
 typedef struct {
@@ -68,8 +73,8 @@ typedef struct {
     uint32_t op;
     int32_t result;
     uint32_t flags;
-    uint32_t name; /* hash */
-    uint64_t dir_ino;
+    uint32_t names; /* hash of the old and the new one */
+    uint64_t dir_ino, new_dir_ino;
 } JournalFailure;
 
 #define JOURNAL_FAILURES 8
@@ -84,9 +89,9 @@ typedef struct {
     uint32_t reply_size; /* 0: none kept */
     uint32_t tries;      /* deaths in the request tried_unique */
     uint64_t tried_unique;
-    uint64_t counters[16]; /* the user's statistics */
+    int64_t moment; /* of the operation, since the epoch; 0: nobody has asked */
     uint32_t n_failures;
-    uint32_t begun; /* the user's: when serving began, in seconds of the epoch */
+    uint32_t answers;                          /* counts them, and wraps around */
     JournalFailure failures[JOURNAL_FAILURES]; /* of this operation */
     JournalAct acts[2];
 } JournalShared;
@@ -118,6 +123,14 @@ void journal_add(Journal *journal, SlotArray *array);
  * arrays anew. Does not change the phase. Returns how many records. */
 unsigned journal_rollback(Journal *journal);
 
+JournalPhase journal_phase(const Journal *journal);
+bool journal_is_undecided(const Journal *journal);
+
+/* Around changes of records between journal_rollback() and whatever comes next: killed there, they
+ * are brought back, too. The phase and the act stay what they are. */
+void journal_recovery_begin(Journal *journal);
+void journal_recovery_end(Journal *journal);
+
 void journal_begin(Journal *journal, JournalPhase phase, uint64_t unique);
 
 /* Takes up an operation after journal_rollback(): its act stays in force. */
@@ -134,6 +147,10 @@ static inline bool journal_is_open(const Journal *journal)
     return journal->keeper.stamp != 0;
 }
 
+/* The time of the operation under way, on the clock of the epoch in ns: the same when it is run
+ * again, for what is named or dated by it. */
+int64_t journal_moment(Journal *journal);
+
 /* fd is closed when the operation under way has ended; at once when none is. Returns -1. A journal
  * that is NULL means none. */
 int journal_close(Journal *journal, int fd);
@@ -148,8 +165,10 @@ void journal_act_begin(Journal *journal);
 JournalAct *journal_act(const Journal *journal);
 void journal_act_done(Journal *journal, int result);
 
+/* Do both say the same is to be done at the same place? */
+bool journal_act_is_same(const JournalAct *one, const JournalAct *other);
+
 /* Was this act tried earlier in the operation, and failed? 0: no. */
-int journal_failure(const Journal *journal, uint32_t op, uint32_t flags, uint64_t dir_ino,
-                    const char *name);
+int journal_failure(const Journal *journal, const JournalAct *act);
 
 #endif

@@ -6,13 +6,17 @@
 #define CLASS_SHIFT 30
 #define INDEX_MASK ((1U << CLASS_SHIFT) - 1)
 
-static const size_t class_bytes[NAMES_CLASSES] = {40, 72, 272};
+#define NAME_MAX_LENGTH 255
+#define PATH_MAX_LENGTH (4095 - sizeof(SlotHead))
 
-int names_init(Names *names, int fd, uint64_t offset, uint32_t max)
+static const size_t class_bytes[NAMES_CLASSES] = {40, 72, 272, 4096};
+
+int names_init(Names *names, int fd, uint64_t offset, uint64_t paths_offset, uint32_t max)
 {
     memset(names, 0, sizeof *names);
     for (unsigned c = 0; c < NAMES_CLASSES; c++) {
-        int r = slot_array_init(&names->classes[c], fd, offset + c * (1ULL << 40), class_bytes[c],
+        uint64_t at = c == NAMES_CLASSES - 1 ? paths_offset : offset + c * (1ULL << 40);
+        int r = slot_array_init(&names->classes[c], fd, at, class_bytes[c],
                                 max < INDEX_MASK ? max : INDEX_MASK);
         if (r < 0) {
             names_done(names);
@@ -28,21 +32,31 @@ void names_done(Names *names)
         slot_array_done(&names->classes[c]);
 }
 
+static NameRef add(Names *names, const char *text, size_t length)
+{
+    unsigned c = 0;
+    while (sizeof(SlotHead) + length + 1 > class_bytes[c])
+        c++;
+    uint32_t index = slot_reserve(&names->classes[c]);
+    if (!index)
+        return 0;
+    char *record = slot_at(&names->classes[c], index);
+    memcpy(record + sizeof(SlotHead), text, length + 1);
+    slot_publish(&names->classes[c], index);
+    return (c << CLASS_SHIFT) | index;
+}
+
 NameRef names_add(Names *names, const char *name)
 {
-    size_t need = sizeof(SlotHead) + strlen(name) + 1;
-    for (unsigned c = 0; c < NAMES_CLASSES; c++) {
-        if (need > class_bytes[c])
-            continue;
-        uint32_t index = slot_reserve(&names->classes[c]);
-        if (!index)
-            return 0;
-        char *record = slot_at(&names->classes[c], index);
-        memcpy(record + sizeof(SlotHead), name, need - sizeof(SlotHead));
-        slot_publish(&names->classes[c], index);
-        return (c << CLASS_SHIFT) | index;
-    }
-    return 0;
+    size_t length = strlen(name);
+    return length > NAME_MAX_LENGTH ? 0 : add(names, name, length);
+}
+
+NameRef names_add_path(Names *names, const char *path)
+{
+    size_t length = strlen(path);
+    size_t skip = length > PATH_MAX_LENGTH ? length - PATH_MAX_LENGTH : 0;
+    return add(names, path + skip, length - skip);
 }
 
 void names_remove(Names *names, NameRef ref)

@@ -16,6 +16,24 @@ int slot_file_new(const char *name)
     return fd < 0 ? -errno : fd;
 }
 
+int slot_file_map(int fd, uint64_t offset, size_t size, void **out)
+{
+    if (fallocate(fd, 0, (off_t)offset, (off_t)size) != 0)
+        return -errno;
+    void *base =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, (off_t)offset);
+    if (base == MAP_FAILED)
+        return -errno;
+    *out = base;
+    return 0;
+}
+
+void slot_file_unmap(void *memory, size_t size)
+{
+    if (memory)
+        munmap(memory, size);
+}
+
 /* Puts memory behind more slots. fallocate, not ftruncate: a file without room must fail here with
  * an error and not later with SIGBUS on a store. */
 static bool grow(SlotArray *array)

@@ -40,6 +40,12 @@ typedef struct {
     uint64_t counter; /* the user's, in one piece with the records */
 } SlotExtent;
 
+/* Where an array lies in its file, and how large its records are. */
+typedef struct {
+    uint64_t offset;
+    size_t record;
+} SlotPlace;
+
 /* Told of every record before anybody can change it (see journal.h). */
 typedef struct SlotKeeper SlotKeeper;
 struct SlotKeeper {
@@ -63,6 +69,10 @@ typedef struct {
 
 /* An anonymous file for slot arrays to live in. Negative errno on failure. */
 int slot_file_new(const char *name);
+
+/* Other memory in that file, all of it there. 0 or negative errno. */
+int slot_file_map(int fd, uint64_t offset, size_t size, void **out);
+void slot_file_unmap(void *memory, size_t size);
 
 /* Sets up an array of up to `max` records of `record` bytes (a multiple of 8) at `offset` of the
  * file, or takes up the one that is there. The descriptor is borrowed. 0 or negative errno;
@@ -96,6 +106,12 @@ static inline void *slot_at(const SlotArray *array, uint32_t index)
     if (keeper && keeper->stamp && head->stamp != keeper->stamp)
         keeper->keep(keeper, array->number, index);
     return head;
+}
+
+/* Of a record of this array. */
+static inline uint32_t slot_index(const SlotArray *array, const void *record)
+{
+    return (uint32_t)(((const char *)record - array->base) / array->record);
 }
 
 static inline bool slot_is_used(const SlotArray *array, uint32_t index)

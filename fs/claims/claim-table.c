@@ -17,14 +17,14 @@ static uint32_t *owner_pid_link(void *records, uint32_t slot)
     return &owner_at(table, slot)->pid_next;
 }
 
-int claim_table_init(ClaimTable *table, Names *names, int fd, uint64_t offset, uint32_t max,
-                     uint64_t first_token)
+int claim_table_init(ClaimTable *table, Names *names, int fd, const SlotPlace places[2],
+                     uint32_t max, uint64_t first_token)
 {
     memset(table, 0, sizeof *table);
-    int r = slot_array_init(&table->claims, fd, offset, sizeof(Claim), max);
+    int r = slot_array_init(&table->claims, fd, places[0].offset, places[0].record, max);
     if (r < 0)
         return r;
-    r = slot_array_init(&table->owners, fd, offset + (1ULL << 40), sizeof(Owner), max);
+    r = slot_array_init(&table->owners, fd, places[1].offset, places[1].record, max);
     if (r < 0) {
         slot_array_done(&table->claims);
         return r;

@@ -1,5 +1,6 @@
 #include "control/handle.h"
 
+#include "engine/lasting.h"
 #include "wire/json-out.h"
 
 /* `stats` (one JSON object) and `metrics` (Prometheus text), of the whole mount. */
@@ -7,6 +8,7 @@
 typedef struct {
     EngineStats stats;
     RequestStats requests;
+    const char *const *names; /* of requests */
     uint32_t held, owners, waiting;
     uint32_t held_by_kind[STATS_KINDS];
 } Figures;
@@ -14,8 +16,9 @@ typedef struct {
 static void collect(Engine *engine, Figures *figures)
 {
     engine_lock(engine);
-    figures->stats = engine->stats;
-    figures->requests = engine->requests;
+    figures->stats = *engine_stats_look(engine);
+    figures->requests = engine->lasting->requests;
+    figures->names = engine->request_names;
     figures->held = engine->claims.held;
     figures->owners = engine->claims.owners.live;
     for (uint32_t i = 1; i <= engine->claims.claims.used; i++) {
@@ -35,14 +38,15 @@ static uint64_t sum(const uint64_t *counts, int n)
     return total;
 }
 
-static void add_requests(GString *out, const RequestStats *requests)
+static void add_requests(GString *out, const Figures *f)
 {
+    const RequestStats *requests = &f->requests;
     json_out_begin(out, "requests", '{');
     for (int op = 0; op < STATS_OPCODES; op++) {
         uint64_t count = requests->count[op];
-        if (!count || !requests->names[op])
+        if (!count || !f->names[op])
             continue;
-        json_out_begin(out, requests->names[op], '{');
+        json_out_begin(out, f->names[op], '{');
         json_out_uint(out, "count", count);
         json_out_uint(out, "mean_ns", requests->latency_ns[op] / count);
         json_out_end(out, '}');
@@ -64,13 +68,19 @@ void figures_stats(Control *control, ControlHandle *handle)
     json_out_uint(out, "refused", f->stats.refused);
     json_out_uint(out, "released", f->stats.released);
     json_out_uint(out, "published", f->stats.published);
+    json_out_uint(out, "unpacked", f->stats.unpacked);
     json_out_uint(out, "transferred", f->stats.transferred);
     json_out_uint(out, "restored", f->stats.restored);
     json_out_begin(out, "healed", '{');
     for (int i = 0; i < HEAL_CAUSES; i++)
         json_out_uint(out, heals_cause_name((HealCause)i), f->stats.healed[i]);
     json_out_end(out, '}');
-    add_requests(out, &f->requests);
+    json_out_begin(out, "takeovers", '{');
+    for (int i = 0; i < TAKEOVER_CAUSES; i++)
+        json_out_uint(out, viewer_takeover((TakeoverCause)i), f->stats.takeovers[i]);
+    json_out_end(out, '}');
+    json_out_uint(out, "resent", f->stats.resent);
+    add_requests(out, f);
     json_out_end(out, '}');
     g_string_append_c(out, '\n');
 }
@@ -143,13 +153,22 @@ void figures_metrics(Control *control, ControlHandle *handle)
            "Removals and changes of living claims refused to strangers.", f->stats.refused);
     simple(out, "lockfs_releases_total", "counter", "Claims released.", f->stats.released);
     simple(out, "lockfs_publishes_total", "counter", "Claims renamed to data.", f->stats.published);
+    simple(out, "lockfs_unpacked_total", "counter", "Claims whose maker ended and left data.",
+           f->stats.unpacked);
     simple(out, "lockfs_transfers_total", "counter", "Claims given to another process by command.",
            f->stats.transferred);
     simple(out, "lockfs_restores_total", "counter", "Healed entries whose content was given back.",
            f->stats.restored);
+    head(out, "lockfs_takeovers_total", "counter",
+         "Takeovers of the mount by another worker, by what became of the one before.");
+    for (int i = 0; i < TAKEOVER_CAUSES; i++)
+        labelled(out, "lockfs_takeovers_total", "reason", viewer_takeover((TakeoverCause)i),
+                 f->stats.takeovers[i]);
+    simple(out, "lockfs_resent_requests_total", "counter",
+           "Requests that the kernel gave to another worker after a takeover.", f->stats.resent);
     head(out, "lockfs_request_duration_seconds", "histogram",
          "Time to serve requests of the kernel, by operation.");
     for (uint32_t op = 0; op < STATS_OPCODES; op++)
-        if (f->requests.count[op] && f->requests.names[op])
-            histogram(out, &f->requests, op, f->requests.names[op]);
+        if (f->requests.count[op] && f->names[op])
+            histogram(out, &f->requests, op, f->names[op]);
 }

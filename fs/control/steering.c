@@ -32,25 +32,13 @@ static int run_show(const Steering *s)
     int r = snapshot_take_one(s->control->engine, s->handle->dir, s->words[1], &snapshot);
     if (r < 0)
         return r;
+    creds_as_daemon(&s->control->engine->serving_creds);
     viewer_claim(&s->handle->viewer, s->handle->text,
                  &g_array_index(snapshot.claims, SnapshotClaim, 0), snapshot.now_ns,
                  snapshot.waiters);
     g_string_append_c(s->handle->text, '\n');
     snapshot_done(&snapshot);
     return 0;
-}
-
-static void add_rule(GString *out, const char *key, const Rule *rule)
-{
-    static const char *const owners[] = {"process", "parent", "session", "container", "cgroup"};
-    json_out_begin(out, key, '{');
-    json_out_string(out, "kind", rule->kind == RULE_LOCK ? "lock" : "data");
-    json_out_bytes(out, "pattern", rule->pattern);
-    json_out_bytes(out, "origin", rule->origin);
-    json_out_string(out, "owner", owners[rule->traits.owner]);
-    json_out_string(out, "release", rule->traits.release_anyone ? "anyone" : "owner");
-    json_out_string(out, "create", rule->traits.create_any ? "any" : "exclusive");
-    json_out_end(out, '}');
 }
 
 static int run_explain(const Steering *s)
@@ -70,13 +58,10 @@ static int run_explain(const Steering *s)
     json_out_bool(out, "held", found.held);
     if (found.unowned)
         json_out_string(out, "unowned", found.unowned);
-    if (found.rule)
-        add_rule(out, "rule", found.rule);
-    else
-        json_out_string(out, "rule", NULL);
+    viewer_rule(out, "rule", found.rule);
     json_out_begin(out, "matching", '[');
     for (guint i = 0; i < found.rules->len; i++)
-        add_rule(out, NULL, g_ptr_array_index(found.rules, i));
+        viewer_rule(out, NULL, g_ptr_array_index(found.rules, i));
     json_out_end(out, ']');
     json_out_end(out, '}');
     g_string_append_c(out, '\n');

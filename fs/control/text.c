@@ -2,7 +2,7 @@
 
 #include "wire/json-out.h"
 
-/* `locks` and `healed`: one JSON object a line. */
+/* `locks`, `healed` and `observed`: one JSON object a line. */
 
 void text_locks(Control *control, ControlHandle *handle)
 {
@@ -25,4 +25,27 @@ void text_healed(Control *control, ControlHandle *handle)
         viewer_heal(&handle->viewer, handle->text, g_ptr_array_index(heals, i));
         g_string_append_c(handle->text, '\n');
     }
+}
+
+/* The first line is about all of it; with nothing observed it is the only one. */
+void text_observed(Control *control, ControlHandle *handle)
+{
+    ObservedList list;
+    GString *out = handle->text;
+    if (observed_list(control->engine, handle->dir, &list) < 0)
+        return;
+    json_out_begin(out, NULL, '{');
+    json_out_bool(out, "observing", list.since_ns != 0);
+    if (list.since_ns) {
+        json_out_time(out, "since", list.since_ns);
+        json_out_uint(out, "made", list.made);
+        json_out_uint(out, "forgotten", list.forgotten);
+    }
+    json_out_end(out, '}');
+    g_string_append_c(out, '\n');
+    for (guint i = 0; i < list.patterns->len; i++) {
+        viewer_pattern(out, g_ptr_array_index(list.patterns, i));
+        g_string_append_c(out, '\n');
+    }
+    observed_list_done(&list);
 }

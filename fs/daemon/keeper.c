@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,7 +25,8 @@
 #define MOMENT_NS (CLOCK_NS_PER_MS / 2)
 #define FALLBACK_NS (20 * CLOCK_NS_PER_MS)
 
-/* A worker that dies this early may do so for ever: the next one waits a little. */
+/* A worker that dies this early with nothing answered may do so for ever: the next one waits a
+ * little. */
 #define QUICK_NS (20 * CLOCK_NS_PER_MS)
 #define QUICK_FREE 100
 #define QUICK_WAIT_MS 200
@@ -41,10 +43,12 @@ typedef struct {
     pid_t pid;
     int status; /* of waitpid */
     int64_t started_ns;
-    unsigned quick; /* deaths in a row */
+    uint32_t answers; /* until it started */
+    unsigned quick;   /* deaths in a row */
     bool told_to_end;
     bool hung;
     bool replacing;
+    char oom_given[16]; /* oom_score_adj as it was; empty: not known */
     uint64_t seen;
     unsigned stuck_ticks;
     KeeperStart start;
@@ -95,6 +99,10 @@ static void note_signal(int number)
 
 static const int handled[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1};
 
+/* What would stop or end the keeper for nothing: a terminal's job control, a log that nobody reads
+ * any more. The worker inherits that. */
+static const int ignored[] = {SIGTSTP, SIGTTIN, SIGTTOU, SIGPIPE};
+
 static void handle_signals(KeeperShared *shared, bool in_keeper)
 {
     struct sigaction action = {.sa_flags = SA_NOCLDSTOP};
@@ -110,6 +118,40 @@ static void handle_signals(KeeperShared *shared, bool in_keeper)
         sigprocmask(SIG_UNBLOCK, &set, NULL); /* a worker holds them until it can deal with them */
 }
 
+/* --- what tells the two apart --- */
+
+#define OOM_SCORE "/proc/self/oom_score_adj"
+
+static void write_oom_score(const char *text)
+{
+    int fd = open(OOM_SCORE, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    ssize_t ignored_n = write(fd, text, strlen(text)); /* an ordinary user may not lower it */
+    (void)ignored_n;
+    close(fd);
+}
+
+/* The kernel takes memory back from the worker, if from either: that one can be replaced. */
+static void become_keeper(Run *run)
+{
+    prctl(PR_SET_NAME, KEEPER_COMM);
+    for (size_t i = 0; i < G_N_ELEMENTS(ignored); i++)
+        signal(ignored[i], SIG_IGN);
+    int fd = open(OOM_SCORE, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, run->oom_given, sizeof run->oom_given - 1);
+    if (fd >= 0)
+        close(fd);
+    run->oom_given[n > 0 ? n : 0] = '\0';
+    write_oom_score("-1000");
+}
+
+static void become_worker(const Run *run)
+{
+    prctl(PR_SET_NAME, WORKER_COMM);
+    write_oom_score(run->oom_given);
+}
+
 /* --- the worker's life --- */
 
 /* The worker stays in the keeper's session: the scheduler groups processes by session, and with one
@@ -120,11 +162,13 @@ static bool start_worker(Run *run)
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &before);
     run->shared->worker = 1;
+    run->shared->inside = 0;
     run->start.leftovers = leftovers(run->keeper);
     long pid = syscall(SYS_clone, CLONE_FILES | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD,
                        NULL, NULL, &run->shared->worker, NULL);
     if (pid == 0) {
         handle_signals(run->shared, false);
+        become_worker(run);
         sigdelset(&before, SIGCHLD);
         for (size_t i = 1; i < G_N_ELEMENTS(handled); i++)
             sigaddset(&before, handled[i]);
@@ -135,6 +179,7 @@ static bool start_worker(Run *run)
     g_array_free(run->start.leftovers, TRUE);
     run->pid = pid < 0 ? 0 : (pid_t)pid;
     run->started_ns = clock_boot_ns();
+    run->answers = run->keeper->answers(run->keeper->ctx);
     run->told_to_end = run->hung = false;
     run->stuck_ticks = 0;
     run->start.number++;
@@ -169,9 +214,9 @@ static char state_of(pid_t pid, const char *task)
     return end && end[1] == ' ' ? end[2] : 'X';
 }
 
-/* Its threads have been killed; can one of them still run code of ours? One that sleeps where no
- * signal reaches it cannot. */
-static bool can_still_run(pid_t pid)
+/* Its threads have been killed; can one of them still do something? Not the one that sleeps in our
+ * own mount, where no signal reaches it. */
+static bool can_still_run(pid_t pid, pid_t inside)
 {
     char path[32];
     snprintf(path, sizeof path, "/proc/%d/task", pid);
@@ -182,7 +227,8 @@ static bool can_still_run(pid_t pid)
         if (entry->d_name[0] == '.')
             continue;
         char state = state_of(pid, entry->d_name);
-        running = state != 'D' && state != 'Z' && state != 'X';
+        bool sleeps = state == 'D' && atoi(entry->d_name) == inside;
+        running = !sleeps && state != 'Z' && state != 'X';
     }
     if (dir)
         closedir(dir);
@@ -197,7 +243,7 @@ static bool is_over(Run *run)
         return true;
     if (__atomic_load_n(&run->shared->worker, __ATOMIC_ACQUIRE) != 0)
         return false;
-    while (can_still_run(run->pid))
+    while (can_still_run(run->pid, __atomic_load_n(&run->shared->inside, __ATOMIC_ACQUIRE)))
         nanosleep(&(struct timespec){.tv_nsec = MOMENT_NS}, NULL);
     run->status = SIGKILL; /* what it died of is told only when all of it is gone */
     waitpid(run->pid, &run->status, WNOHANG);
@@ -249,6 +295,8 @@ static void describe_end(Run *run)
 {
     KeeperStart *start = &run->start;
     start->died_ns = clock_boot_ns();
+    start->why = run->hung ? TAKEOVER_HUNG : TAKEOVER_SIGNALLED;
+    start->signal = run->hung ? 0 : WTERMSIG(run->status);
     if (run->hung)
         snprintf(start->cause, sizeof start->cause, "the last did not answer for %u s",
                  run->keeper->hang_limit);
@@ -259,7 +307,8 @@ static void describe_end(Run *run)
 
 static void slow_down(Run *run)
 {
-    bool quick = clock_boot_ns() - run->started_ns < QUICK_NS;
+    bool quick = clock_boot_ns() - run->started_ns < QUICK_NS &&
+                 run->answers == run->keeper->answers(run->keeper->ctx);
     run->quick = quick ? run->quick + 1 : 0;
     if (run->quick > QUICK_FREE)
         nanosleep(&(struct timespec){.tv_nsec = QUICK_WAIT_MS * CLOCK_NS_PER_MS}, NULL);
@@ -288,8 +337,11 @@ static int run_workers(Run *run)
         wait_for_end(run);
         if (WIFEXITED(run->status))
             return WEXITSTATUS(run->status);
-        if (run->replacing)
+        if (run->replacing) {
+            write_oom_score(run->oom_given); /* the program that comes finds it as it was */
             run->keeper->replace(run->keeper->ctx);
+            write_oom_score("-1000");
+        }
         run->replacing = false; /* it could not be started: another worker then */
         describe_end(run);
         slow_down(run);
@@ -305,12 +357,14 @@ int keeper_run(Keeper *keeper)
         log_error("cannot start a worker: %s", strerror(errno));
         return 1;
     }
-    Run run = {.keeper = keeper, .shared = shared, .start = {.keeper = getpid()}};
+    Run run = {.keeper = keeper, .shared = shared, .start = {.keeper = getpid(), .shared = shared}};
     if (keeper->resumed) {
         run.start.number = 1;
         run.start.died_ns = clock_boot_ns();
+        run.start.why = TAKEOVER_REPLACED;
         g_strlcpy(run.start.cause, keeper->resumed, sizeof run.start.cause);
     }
+    become_keeper(&run);
     handle_signals(shared, true);
     int status = run_workers(&run);
     munmap(shared, sizeof *shared);

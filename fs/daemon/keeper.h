@@ -5,30 +5,43 @@
  * So whatever a worker opened is still open, under the same number, when the next one starts, and
  * the keeper itself does nothing but wait.
  *
- * The keeper waits for the end of the worker's first thread, which serves, and then until no other
- * thread of it can run any more. It need not wait until the process is gone: a thread that waits in
- * a system call on our own mount ends only when the next worker answers it.
+ * The keeper waits until the worker's threads are gone, but for one: a thread that waits in a
+ * system call on our own mount ends only when the next worker answers it. Any other may still be
+ * changing the source, and must not go on doing so when the next worker has answered for it.
+ *
+ * It has a name of its own in ps(1), is the last process that the kernel ends for want of memory
+ * (where it may say so), and does not stop with a terminal's job.
  */
 #ifndef LOCKFS_DAEMON_KEEPER_H
 #define LOCKFS_DAEMON_KEEPER_H
+
+#include "engine/stats.h"
 
 #include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
+/* What ps(1) shows. */
+#define KEEPER_COMM "lockfs-keeper"
+#define WORKER_COMM "lockfs"
+
 /* Shared by the keeper and its workers. */
 typedef struct {
     uint32_t worker;  /* the worker's first thread; the kernel clears it when that ends */
     uint32_t signals; /* counts those that the keeper got */
+    pid_t inside;     /* the worker's thread that is in a system call on our own mount; 0: none */
 } KeeperShared;
 
 /* Why a worker starts. */
 typedef struct {
     pid_t keeper;
-    unsigned number;   /* 0: the first one */
-    int64_t died_ns;   /* when the last one was seen to be dead, boot clock */
-    char cause[48];    /* what it died of */
+    KeeperShared *shared;
+    unsigned number; /* 0: the first one */
+    int64_t died_ns; /* when the last one was seen to be dead, boot clock */
+    char cause[48];  /* what it died of */
+    TakeoverCause why;
+    int signal;        /* for TAKEOVER_SIGNALLED */
     GArray *leftovers; /* descriptors that may be the dead one's */
 } KeeperStart;
 
@@ -38,6 +51,8 @@ typedef struct {
     /* In the keeper: is the worker at work, or work waiting for it, and none was done since *seen
      * was last set? */
     bool (*is_stuck)(void *ctx, uint64_t *seen);
+    /* In the keeper: how many requests were answered, modulo 2^32. */
+    uint32_t (*answers)(void *ctx);
     /* The keeper got SIGUSR1. May another program take its place? If so, it is to be started by
      * `replace`, when the worker is dead. */
     bool (*may_replace)(void *ctx);

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "engine/engine.h"
+#include "engine/layout.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,19 +19,23 @@
 /* For the test of other versions: pretends to be a program of that one. */
 #define VERSION_VARIABLE "LOCKFS_STATE_VERSION"
 
-static uint32_t record_sizes(void)
+uint32_t resume_version(void)
 {
-    return sizeof(Node) + sizeof(Handle) + sizeof(Claim) + sizeof(Owner) + sizeof(JournalShared);
+    const char *version = getenv(VERSION_VARIABLE);
+    return version ? (uint32_t)atoi(version) : LAYOUT_VERSION;
 }
 
 int resume_write(int state, ResumeHeader *header)
 {
-    const char *version = getenv(VERSION_VARIABLE);
     memcpy(header->magic, MAGIC, sizeof header->magic);
-    header->version = version ? (uint32_t)atoi(version) : RESUME_VERSION;
-    header->record_sizes = record_sizes();
-    if (header->version == 1)
+    header->version = resume_version();
+    header->record_sizes = layout_record_sizes(header->version);
+    if (header->version < 2)
         header->device = 0;
+    if (header->version < 3)
+        header->pid_ns = 0;
+    else
+        g_strlcpy(header->program, LOCKFS_VERSION, sizeof header->program);
     ssize_t n = pwrite(state, header, sizeof *header, ENGINE_HEADER_AT);
     return n < 0 ? -errno : n == sizeof *header ? 0 : -ENOSPC;
 }
@@ -59,9 +64,9 @@ static const char *problem_of(const ResumeHeader *header, ssize_t size)
 {
     if (size != sizeof *header || memcmp(header->magic, MAGIC, sizeof header->magic) != 0)
         return "it is none";
-    if (header->version < 1 || header->version > RESUME_VERSION)
+    if (header->version < 1 || header->version > LAYOUT_VERSION)
         return "it is of another version of lockfs";
-    if (header->record_sizes != record_sizes())
+    if (header->record_sizes != layout_record_sizes(header->version))
         return "its records are of another version of lockfs";
     if (!is_terminated(header->mountpoint) || !is_terminated(header->source) ||
         !is_terminated(header->scratch) || !is_terminated(header->path))
@@ -69,36 +74,49 @@ static const char *problem_of(const ResumeHeader *header, ssize_t size)
     return NULL;
 }
 
-static bool is_of_boot(const ResumeHeader *header, const char *boot_id)
+EngineWorld resume_world(const ResumeHeader *header, const Proc *proc)
 {
-    return strncmp(header->boot_id, boot_id, sizeof header->boot_id) == 0;
+    if (strncmp(header->boot_id, proc_boot_id(proc), sizeof header->boot_id) != 0)
+        return ENGINE_WORLD_GONE;
+    bool same = header->pid_ns == 0 || header->pid_ns == proc_own_pid_ns_id(proc);
+    return same ? ENGINE_WORLD_SAME : ENGINE_WORLD_FOREIGN;
 }
 
-bool resume_read(int state, const char *boot_id, ResumeHeader *header)
+bool resume_read(int state, const Proc *proc, ResumeHeader *header)
 {
     ssize_t n = pread(state, header, sizeof *header, ENGINE_HEADER_AT);
     const char *problem = problem_of(header, n);
-    if (!problem && !is_of_boot(header, boot_id))
-        problem = "it is of another boot";
+    if (!problem && resume_world(header, proc) != ENGINE_WORLD_SAME)
+        problem = "it is of another boot or pid namespace";
     if (problem)
         log_error("cannot go on with the state of a running mount: %s (layout %u, this program "
                   "reads 1 to %d)",
-                  problem, n > 0 ? header->version : 0, RESUME_VERSION);
+                  problem, n > 0 ? header->version : 0, LAYOUT_VERSION);
     return !problem;
 }
 
-bool resume_read_left(int state, const char *boot_id, bool *same_boot)
+bool resume_read_left(int state, ResumeHeader *header)
 {
-    g_autofree ResumeHeader *header = g_new0(ResumeHeader, 1);
     ssize_t n = pread(state, header, sizeof *header, ENGINE_HEADER_AT);
     const char *problem = problem_of(header, n);
     if (problem)
         log_warning("the state that an earlier mount left is not taken up: %s; its locks are owned "
                     "by nobody now",
                     problem);
-    else
-        *same_boot = is_of_boot(header, boot_id);
     return !problem;
+}
+
+int resume_convert(int state, uint32_t version)
+{
+    if (resume_version() < LAYOUT_VERSION)
+        return 0; /* it is to stay as it is: a test */
+    pid_t child = fork();
+    if (child == 0)
+        _exit(-layout_convert(state, version));
+    int status = -1;
+    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+        ;
+    return child > 0 && WIFEXITED(status) ? -WEXITSTATUS(status) : -EAGAIN;
 }
 
 /* The command line this process was started with. */
@@ -173,6 +191,8 @@ int resume_exec(int state, bool installed)
     char path[PATH_MAX] = "/proc/self/exe";
     if (installed)
         installed_path(path);
+    if (installed)
+        unsetenv(VERSION_VARIABLE); /* it is what it is */
     keep_over_exec(true);
     int r = run_program(path, STATE_VARIABLE, state);
     keep_over_exec(false);

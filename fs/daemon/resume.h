@@ -8,25 +8,30 @@
 #ifndef LOCKFS_DAEMON_RESUME_H
 #define LOCKFS_DAEMON_RESUME_H
 
+#include "engine/adopt.h"
+
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-/* The layout of everything in the state file. 1 did not have `device`. */
-#define RESUME_VERSION 2
-
-/* In the state file. Strings are empty where there is none. */
+/* In the state file. Strings are empty where there is none. Fields are appended only; those that a
+ * version did not have are zero. */
 typedef struct {
     char magic[8];
-    uint32_t version;
+    uint32_t version;      /* of the layout of everything in the file: see engine/layout.h */
     uint32_t record_sizes; /* of all tables, added up */
     char boot_id[40];
     int32_t connection, root, lock;
     bool network, in_place;
-    uint64_t device; /* of the mounted filesystem */
+    uint64_t device; /* of the mounted filesystem; from version 2 on */
     char mountpoint[PATH_MAX], source[PATH_MAX], scratch[PATH_MAX], path[PATH_MAX];
+    uint64_t pid_ns;  /* in which pids are counted; from version 3 on */
+    char program[32]; /* its version; from version 3 on */
 } ResumeHeader;
+
+/* What this program writes. */
+uint32_t resume_version(void);
 
 /* Writes the header that resume_read() finds. 0 or negative errno. */
 int resume_write(int state, ResumeHeader *header);
@@ -36,11 +41,18 @@ int resume_write(int state, ResumeHeader *header);
 int resume_asked(bool *check);
 
 /* Reads and checks the header. false: a message was printed. */
-bool resume_read(int state, const char *boot_id, ResumeHeader *header);
+bool resume_read(int state, const Proc *proc, ResumeHeader *header);
 
-/* The header of an earlier mount's file: can its tables be read? *same_boot: was it left since the
- * machine was started? */
-bool resume_read_left(int state, const char *boot_id, bool *same_boot);
+/* The header of an earlier mount's file. false: its tables cannot be read, and a message was
+ * printed. */
+bool resume_read_left(int state, ResumeHeader *header);
+
+/* What the pids in the header's file are to us. */
+EngineWorld resume_world(const ResumeHeader *header, const Proc *proc);
+
+/* Brings the tables into the present layout, by a process of its own: whoever waits for workers
+ * keeps its few pages. 0 or negative errno; to be tried again then. */
+int resume_convert(int state, uint32_t version);
 
 /* Can the installed program go on with this state? It is asked itself. The worker goes on serving.
  */

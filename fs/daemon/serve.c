@@ -9,7 +9,8 @@
 #include "daemon/resume.h"
 #include "daemon/state-file.h"
 #include "daemon/through-mount.h"
-#include "engine/adopt.h"
+#include "engine/layout.h"
+#include "engine/reaper.h"
 #include "engine/recover.h"
 #include "fuse/request-store.h"
 #include "fuse/server.h"
@@ -25,6 +26,10 @@
 
 /* Without progress for so long, a worker is replaced. */
 #define HANG_SECONDS 10
+
+/* There may be room for the state again a moment later. */
+#define CONVERT_TRIES 20
+#define CONVERT_PAUSE_NS (CLOCK_NS_PER_S / 4)
 
 /* All that belongs to one mount. */
 typedef struct {
@@ -122,11 +127,16 @@ static bool take_over(Lockfs *lockfs, const KeeperStart *start)
     if (!start_server(lockfs))
         return false;
     fuse_server_take_over(lockfs->server, recovery.phase, &takeover);
-    log_info("%s: another worker took over (%s): %.1f ms, %u claims and %u open files carried "
-             "over, %u requests run again%s",
-             lockfs->options->mountpoint, start->cause,
-             (double)(clock_boot_ns() - start->died_ns) / (double)CLOCK_NS_PER_MS, recovery.claims,
-             recovery.handles, takeover.again, takeover.resent ? ", the kernel resends" : "");
+    Takeover told = {start->why, start->signal, clock_boot_ns() - start->died_ns, recovery.claims};
+    engine_taken_over(&lockfs->engine, &told);
+    const LogField fields[] = {{"LOCKFS_EVENT", "takeover"}, {"LOCKFS_REASON", start->cause}};
+    log_with_fields(
+        LOG_LEVEL_INFO, fields, 2,
+        "%s: another worker took over (%s): %.1f ms, %u claims and %u open files carried "
+        "over, %u requests run again%s",
+        lockfs->options->mountpoint, start->cause,
+        (double)told.duration_ns / (double)CLOCK_NS_PER_MS, recovery.claims, recovery.handles,
+        takeover.again, takeover.resent ? ", the kernel resends" : "");
     return true;
 }
 
@@ -154,12 +164,14 @@ static void adopt_left(Lockfs *lockfs)
 {
     StateFile *file = &lockfs->file;
     EngineAdoption adoption;
-    bool same_boot;
+    g_autofree ResumeHeader *header = g_new0(ResumeHeader, 1);
     if (file->left < 0)
         return;
-    if (access(file->left_path, F_OK) == 0 &&
-        resume_read_left(file->left, proc_boot_id(lockfs->proc), &same_boot)) {
-        int r = engine_adopt(&lockfs->engine, file->left, same_boot, &adoption);
+    if (access(file->left_path, F_OK) == 0 && resume_read_left(file->left, header)) {
+        int r = layout_convert(file->left, header->version);
+        if (r == 0)
+            r = engine_adopt(&lockfs->engine, file->left, resume_world(header, lockfs->proc),
+                             &adoption);
         if (r < 0)
             log_warning("%s: the state that an earlier mount left is damaged: its locks are owned "
                         "by nobody now",
@@ -177,9 +189,13 @@ static void become_keeper(void *ctx)
 {
     Lockfs *lockfs = ctx;
     log_warning("%s: the keeper is gone: the worker takes its place", lockfs->options->mountpoint);
+    /* Its thread may be in a call on our own mount, from which only an answer of the serving one
+     * frees it. An exec ends that one first and then waits for the other: for ever. */
+    reaper_stop(&lockfs->engine);
     engine_lock(&lockfs->engine); /* no descriptor comes or goes */
     int r = resume_exec(lockfs->state, false);
     engine_unlock(&lockfs->engine);
+    reaper_start(&lockfs->engine);
     log_error("%s: cannot start a new keeper: %s; the mount ends with this process",
               lockfs->options->mountpoint, strerror(-r));
 }
@@ -208,6 +224,7 @@ static int serve(void *ctx, const KeeperStart *start)
 {
     Lockfs *lockfs = ctx;
     EndSignal *end = NULL;
+    lockfs->through.inside = start->shared ? &start->shared->inside : NULL;
     bool ready =
         start_engine(lockfs) && (start->number ? take_over(lockfs, start) : start_server(lockfs));
     if (ready)
@@ -240,6 +257,12 @@ static bool is_stuck(void *ctx, uint64_t *seen)
     return !moved && (at_work || (poll(&waiting, 1, 0) == 1 && waiting.revents & POLLIN));
 }
 
+static uint32_t answers(void *ctx)
+{
+    const Lockfs *lockfs = ctx;
+    return __atomic_load_n(&lockfs->watched->answers, __ATOMIC_RELAXED);
+}
+
 static unsigned hang_limit(void)
 {
     const char *text = getenv("LOCKFS_HANG_SECONDS");
@@ -270,6 +293,7 @@ static int serve_by_workers(Lockfs *lockfs)
 {
     Keeper keeper = {.run = serve,
                      .is_stuck = is_stuck,
+                     .answers = answers,
                      .may_replace = may_replace,
                      .replace = replace,
                      .ctx = lockfs,
@@ -293,6 +317,7 @@ static bool write_header(Lockfs *lockfs)
         .in_place = options->in_place,
         .device = lockfs->through.dev,
     };
+    header->pid_ns = proc_own_pid_ns_id(lockfs->proc);
     g_strlcpy(header->boot_id, proc_boot_id(lockfs->proc), sizeof header->boot_id);
     g_strlcpy(header->mountpoint, options->mountpoint, PATH_MAX);
     g_strlcpy(header->source, options->source ? options->source : "", PATH_MAX);
@@ -338,10 +363,20 @@ static bool open_state(Lockfs *lockfs)
     if (r == 0 && fallocate(lockfs->state, 0, 0, sizeof(JournalShared)) != 0)
         r = -errno;
     if (r == 0)
+        r = layout_write(lockfs->state, resume_version());
+    if (r == 0)
         return watch_state(lockfs);
     log_error("cannot start: no room for the state%s%s: %s", lockfs->file.path ? " in " : "",
               lockfs->file.path ? lockfs->file.path : "", strerror(-r));
     return false;
+}
+
+static void open_log(const Options *options, LogTarget target)
+{
+    if (options->debug)
+        log_set_level(LOG_LEVEL_DEBUG);
+    log_set_mount(options->mountpoint);
+    log_set_target(target);
 }
 
 int serve_mount(const Options *options)
@@ -352,8 +387,7 @@ int serve_mount(const Options *options)
                      .file = STATE_FILE_NONE,
                      .source = {.root = -1, .lock = -1}};
     int status = 1;
-    if (options->debug)
-        log_set_level(LOG_LEVEL_DEBUG);
+    open_log(options, LOG_TO_STDERR); /* until it is in the background */
     if (!mount_open_source(options, &lockfs.source) || !open_proc(&lockfs)) {
         mount_close_source(&lockfs.source);
         return status;
@@ -376,6 +410,23 @@ int serve_mount(const Options *options)
     return status;
 }
 
+/* Nobody serves meanwhile. */
+static bool convert(Lockfs *lockfs, uint32_t version)
+{
+    int r = resume_convert(lockfs->state, version);
+    for (int tries = 1; r < 0 && tries < CONVERT_TRIES; tries++) {
+        nanosleep(&(struct timespec){.tv_nsec = CONVERT_PAUSE_NS}, NULL);
+        r = resume_convert(lockfs->state, version);
+    }
+    if (r < 0) {
+        log_error("%s: cannot bring the state into this program's layout: %s; the mount ends, its "
+                  "locks are taken up by the next one",
+                  lockfs->options->mountpoint, strerror(-r));
+        mount_detach(lockfs->options);
+    }
+    return r == 0;
+}
+
 static int serve_with_header(const Options *options, const ResumeHeader *header, Lockfs *lockfs)
 {
     lockfs->options = options;
@@ -388,14 +439,13 @@ static int serve_with_header(const Options *options, const ResumeHeader *header,
     };
     lockfs->file = STATE_FILE_NONE;
     lockfs->file.path = header->path[0] ? g_strdup(header->path) : NULL;
-    lockfs->through = (ThroughMount){options->mountpoint, header->device};
-    if (header->version == 1)
+    lockfs->through = (ThroughMount){.mountpoint = options->mountpoint, .dev = header->device};
+    if (header->version < 2)
         note_device(lockfs);
-    if (!options->foreground)
-        log_set_target(LOG_TO_SYSLOG);
+    open_log(options, options->foreground ? LOG_TO_STDERR : LOG_TO_SYSTEM);
     lockfs->helpers = helper_list_new_shipped();
     end_signal_hold();
-    if (!watch_state(lockfs) || !write_header(lockfs))
+    if (!convert(lockfs, header->version) || !watch_state(lockfs) || !write_header(lockfs))
         return 1;
     int status = serve_by_workers(lockfs);
     helper_list_free(lockfs->helpers);
@@ -414,7 +464,7 @@ int serve_resumed(int argc, char **argv, int state, bool check)
     for (guint i = 0; i < lockfs.inherited->len; i++)
         if (g_array_index(lockfs.inherited, int, i) > STDERR_FILENO)
             fcntl(g_array_index(lockfs.inherited, int, i), F_SETFD, FD_CLOEXEC);
-    if (!open_proc(&lockfs) || !resume_read(state, proc_boot_id(lockfs.proc), header))
+    if (!open_proc(&lockfs) || !resume_read(state, lockfs.proc, header))
         return status;
     OptionsPlaces places = {header->source[0] ? header->source : NULL, header->mountpoint,
                             header->in_place};

@@ -34,9 +34,15 @@ static int open_inside(int root, const char *path)
     return fd < 0 ? -errno : fd;
 }
 
-int through_mount_remove(void *ctx, const char *dir_path, const char *name, bool is_dir)
+static void note_inside(const ThroughMount *through, pid_t thread)
 {
-    const ThroughMount *through = ctx;
+    if (through->inside)
+        __atomic_store_n(through->inside, thread, __ATOMIC_RELEASE);
+}
+
+static int remove_entry(const ThroughMount *through, const char *dir_path, const char *name,
+                        bool is_dir)
+{
     AUTO_FD int root = open_mountpoint(through);
     if (root < 0)
         return root;
@@ -45,4 +51,13 @@ int through_mount_remove(void *ctx, const char *dir_path, const char *name, bool
         return inside;
     int dir = *dir_path ? inside : root;
     return unlinkat(dir, name, is_dir ? AT_REMOVEDIR : 0) == 0 ? 0 : -errno;
+}
+
+int through_mount_remove(void *ctx, const char *dir_path, const char *name, bool is_dir)
+{
+    const ThroughMount *through = ctx;
+    note_inside(through, (pid_t)syscall(SYS_gettid));
+    int r = remove_entry(through, dir_path, name, is_dir);
+    note_inside(through, 0);
+    return r;
 }

@@ -7,13 +7,14 @@
 
 typedef struct {
     const char *mountpoint;
-    dev_t dev; /* of the mounted filesystem; 0 until known */
+    dev_t dev;     /* of the mounted filesystem; 0 until known */
+    pid_t *inside; /* names the thread that is inside the mount; NULL: nobody asks */
 } ThroughMount;
 
 /* EngineHooks.remove_through_mount with a ThroughMount. Opens the directory for the moment only,
  * because a descriptor kept on a mount keeps it from being unmounted; never leaves the mount and
  * follows no symbolic link. -ENXIO: another filesystem stands at the mount point, as seen from
- * here. */
+ * here. One thread at a time. */
 int through_mount_remove(void *ctx, const char *dir_path, const char *name, bool is_dir);
 
 #endif

@@ -5,6 +5,7 @@
 #include "engine/life.h"
 #include "engine/owner.h"
 #include "engine/path.h"
+#include "engine/proof.h"
 #include "engine/recover.h"
 #include "engine/tables.h"
 
@@ -16,7 +17,7 @@
 typedef struct {
     Engine *engine;
     Engine *old; /* its tables only */
-    bool same_boot;
+    EngineWorld world;
     EngineAdoption *adoption;
 } Adopting;
 
@@ -51,43 +52,33 @@ static const Owner *old_owner(const Engine *old, uint32_t index)
     return index ? slot_peek(&old->claims.owners, index) : NULL;
 }
 
-/* *cause: of the death, where it is one. */
-static PidrefLife prove(const Adopting *adopting, const Owner *was, Pidref *ref, HealCause *cause)
+/* Its record, or NULL: it cannot be told whether it lives, or there is no room. */
+static Owner *owner_again(const Adopting *adopting, const Owner *was)
 {
-    *ref = PIDREF_NONE;
-    *cause = adopting->same_boot ? HEAL_DIED : HEAL_REBOOT;
-    if (!adopting->same_boot || was->dead)
-        return PIDREF_DEAD;
-    if (was->scope == OWNER_SCOPE_CGROUP)
-        return PIDREF_UNKNOWN; /* its end is that of others, too */
-    int r = pidref_open(adopting->engine->proc, was->pid, ref);
-    if (r < 0)
-        return r == -ESRCH ? PIDREF_DEAD : PIDREF_UNKNOWN;
-    bool same = ref->start_time == was->start_time &&
-                (!ref->inode || !was->inode || ref->inode == was->inode);
-    if (!same) {
-        pidref_done(ref);
-        *cause = HEAL_RECYCLED;
-    }
-    return same ? PIDREF_ALIVE : PIDREF_DEAD;
+    AUTO_PROOF Proof proof = PROOF_NONE;
+    if (adopting->world == ENGINE_WORLD_SAME)
+        proof_of_owner(adopting->engine->proc, was, &proof);
+    else if (adopting->world == ENGINE_WORLD_GONE)
+        proof.life = PIDREF_DEAD;
+    if (proof.life == PIDREF_UNKNOWN)
+        return NULL;
+    bool rebooted = adopting->world == ENGINE_WORLD_GONE && !was->dead;
+    return owner_adopt(adopting->engine, was, &proof, rebooted ? heals_presume(HEAL_REBOOT) : 0);
 }
 
-/* NULL: it cannot be told who holds it, or there is no room. */
-static Owner *owner_for(const Adopting *adopting, const Claim *was)
+/* The owner, and who would inherit from it. false: it cannot be told who holds it. */
+static bool owners_for(const Adopting *adopting, const Claim *was, Owner **owner, Owner **heir)
 {
-    AUTO_PIDREF Pidref ref = PIDREF_NONE;
-    const Owner *owner = old_owner(adopting->old, was->owner);
-    const Owner *heir = old_owner(adopting->old, was->heir);
-    HealCause cause;
-    PidrefLife life = prove(adopting, owner, &ref, &cause);
-    if (life == PIDREF_DEAD && heir) {
-        owner = heir;
-        life = prove(adopting, heir, &ref, &cause);
+    const Owner *next = old_owner(adopting->old, was->heir);
+    *owner = owner_again(adopting, old_owner(adopting->old, was->owner));
+    *heir = next && *owner ? owner_again(adopting, next) : NULL;
+    if (!*owner || (next && !*heir))
+        return false;
+    if (*heir && (*owner)->dead) {
+        *owner = *heir;
+        *heir = NULL;
     }
-    if (life == PIDREF_UNKNOWN)
-        return NULL;
-    uint8_t presumed = cause == HEAL_DIED ? 0 : heals_presume(cause);
-    return owner_adopt(adopting->engine, owner, &ref, presumed);
+    return true;
 }
 
 static bool take_up(const Adopting *adopting, const Claim *was, Node *dir, const char *name)
@@ -99,9 +90,10 @@ static bool take_up(const Adopting *adopting, const Claim *was, Node *dir, const
     if (!rule || claim_table_find(&engine->claims, node_index(&engine->store, dir), name))
         return false;
     Node *node = find(engine, dir, name, was_node);
-    Owner *owner = node ? owner_for(adopting, was) : NULL;
-    Claim *claim =
-        owner ? claim_table_reserve(&engine->claims, node_index(&engine->store, dir), name) : NULL;
+    Owner *owner, *heir;
+    if (!node || !owners_for(adopting, was, &owner, &heir))
+        return false;
+    Claim *claim = claim_table_reserve(&engine->claims, node_index(&engine->store, dir), name);
     if (!claim)
         return false;
     claim->node = node_index(&engine->store, node);
@@ -110,9 +102,11 @@ static bool take_up(const Adopting *adopting, const Claim *was, Node *dir, const
     claim->release_anyone = rule->traits.release_anyone;
     claim->reason = was->reason;
     claim->acquired_ns = was->acquired_ns;
+    claim->unpacked = was->unpacked;
+    claim->dated = was->dated;
     claim->caller_pid = was->caller_pid;
     memcpy(claim->caller_comm, was->caller_comm, sizeof claim->caller_comm);
-    life_begin(engine, claim, owner, NULL);
+    life_begin(engine, claim, owner, heir);
     claim->token = was->token;
     node->shown_ino = was_node->shown_ino;
     adopting->adoption->held += !owner->dead;
@@ -150,16 +144,15 @@ static void adopt_all(const Adopting *adopting)
     }
 }
 
-int engine_adopt(Engine *engine, int file, bool same_boot, EngineAdoption *adoption)
+int engine_adopt(Engine *engine, int file, EngineWorld world, EngineAdoption *adoption)
 {
     g_autofree Engine *old = g_new0(Engine, 1);
     g_autofree char *problem = NULL;
     *adoption = (EngineAdoption){0};
-    int r = tables_open(old, file);
+    int r = tables_open(old, file, NULL);
     if (r < 0)
         return r;
-    JournalPhase phase = (JournalPhase)old->journal.shared->phase;
-    if (phase == JOURNAL_SERVING || phase == JOURNAL_BACKGROUND) {
+    if (journal_is_undecided(&old->journal)) {
         journal_rollback(&old->journal);
         journal_end(&old->journal);
     }
@@ -168,7 +161,7 @@ int engine_adopt(Engine *engine, int file, bool same_boot, EngineAdoption *adopt
         !engine_check(old, &problem))
         r = -EPROTO;
     else
-        adopt_all(&(Adopting){engine, old, same_boot, adoption});
+        adopt_all(&(Adopting){engine, old, world, adoption});
     tables_close(old);
     return r;
 }

@@ -13,14 +13,21 @@
 
 #include "engine/engine.h"
 
+/* What the pids in such a file are to us. */
+typedef enum {
+    ENGINE_WORLD_SAME,
+    ENGINE_WORLD_GONE,    /* of another boot: all have ended */
+    ENGINE_WORLD_FOREIGN, /* of another pid namespace: they say nothing */
+} EngineWorld;
+
 typedef struct {
     unsigned held, dead; /* taken up; with an owner that is gone */
     unsigned left;       /* not taken up */
 } EngineAdoption;
 
-/* `file` is borrowed. same_boot: it was left since the machine was started. To be called before
+/* `file` is borrowed. To be called before
  * engine_start(), by the thread that will serve; it may be repeated. -EPROTO: the file is damaged
  * or of another version. */
-int engine_adopt(Engine *engine, int file, bool same_boot, EngineAdoption *adoption);
+int engine_adopt(Engine *engine, int file, EngineWorld world, EngineAdoption *adoption);
 
 #endif

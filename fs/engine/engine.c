@@ -6,7 +6,9 @@
 #include "engine/heals.h"
 #include "engine/infer-walk.h"
 #include "engine/infer.h"
+#include "engine/lasting.h"
 #include "engine/life.h"
+#include "engine/observed.h"
 #include "engine/owner.h"
 #include "engine/reaper.h"
 #include "engine/tables.h"
@@ -53,23 +55,28 @@ int engine_init(Engine *engine, int root_fd, bool in_place, const EngineOptions 
         .path = g_string_new(NULL),
         .trash = trash_new(),
         .heals = heals_new(),
-        .waiters = waiters_new(),
         .infer = infer_new(options),
         .file = -1,
         .places_changed = 1,
     };
+    if (options->observe)
+        observed_begin(engine);
     pthread_mutex_init(&engine->lock, NULL);
     creds_init(&engine->serving_creds, thread_groups, proc);
     engine->store.creds = &engine->serving_creds;
     int r = init_tables(engine, root_fd, in_place, file);
-    return r < 0 ? r : reaper_new(engine);
+    if (r < 0)
+        return r;
+    engine->waiters = waiters_new(engine->lasting->waiters);
+    return reaper_new(engine);
 }
 
-/* What was counted survives as well. */
-static void save_counters(Engine *engine)
+/* The operation has ended; the lock is still held. */
+static void settle_notices(Engine *engine)
 {
-    G_STATIC_ASSERT(sizeof engine->stats <= sizeof engine->journal.shared->counters);
-    memcpy(engine->journal.shared->counters, &engine->stats, sizeof engine->stats);
+    if (engine->noticed && engine->notice)
+        engine->notice(engine->notice_ctx, NULL);
+    engine->noticed = false;
 }
 
 static void count_operation(Engine *engine)
@@ -90,8 +97,8 @@ void engine_unlock(Engine *engine)
 {
     if (engine_in_request(engine))
         return;
-    save_counters(engine);
     journal_end(&engine->journal);
+    settle_notices(engine);
     pthread_mutex_unlock(&engine->lock);
 }
 
@@ -109,8 +116,8 @@ void engine_request_begin(Engine *engine, uint64_t unique, bool again)
 
 void engine_request_end(Engine *engine)
 {
-    save_counters(engine);
     journal_end(&engine->journal);
+    settle_notices(engine);
     __atomic_store_n(&engine->request_thread, 0, __ATOMIC_RELAXED);
     pthread_mutex_unlock(&engine->lock);
 }
@@ -160,8 +167,9 @@ void engine_done(Engine *engine)
 {
     trash_free(engine);
     heals_free(engine->heals);
-    waiters_free(engine->waiters);
     infer_free(engine->infer);
+    g_clear_pointer(&engine->waiters, waiters_free);
+    observed_done(engine);
     close_owners(engine);
     reaper_free(engine);
     store_close_all(&engine->store);

@@ -62,10 +62,12 @@ typedef struct Heals Heals;
 typedef struct Waiters Waiters;
 typedef struct Infer Infer;
 typedef struct InferWalk InferWalk;
+typedef struct Lasting Lasting;
 typedef struct Notice Notice;
+typedef struct Observed Observed;
 
-/* Hears of what happens to claims. Called with the lock held, by whichever thread made it happen.
- */
+/* Hears of what happens to claims. Called with the lock held, by whichever thread made it happen;
+ * with NULL when the operation in which it did stands, and will not be run again. */
 typedef void (*NoticeFunc)(void *ctx, const Notice *notice);
 
 typedef struct {
@@ -85,18 +87,22 @@ typedef struct {
     GHashTable *per_uid; /* uid → claims held */
     GString *path;       /* scratch for rule_set_match */
     Reaper *reaper;
-    pid_t reaper_tid;
     Trash *trash;
     Heals *heals;
+    SlotArray heal_records; /* heals.h */
+    SlotArray totals;       /* one TotalsRecord */
+    SlotArray above;        /* records of the layer above, of ENGINE_ABOVE_RECORD bytes */
+    Lasting *lasting;
     Waiters *waiters;
     Infer *infer; /* NULL: nothing is inferred */
     InferWalk *infer_walk;
-    NoticeFunc notice; /* NULL while nobody listens */
+    Observed *observed; /* NULL unless options.observe */
+    NoticeFunc notice;  /* NULL while nobody listens */
     void *notice_ctx;
-    EngineStats stats;
-    RequestStats requests;
-    int file;       /* what the tables live in */
-    bool recovered; /* the tables were those of a process that died */
+    bool noticed;                     /* in the operation under way */
+    const char *const *request_names; /* STATS_OPCODES, given by who serves; NULL: not shown */
+    int file;                         /* what the tables live in */
+    bool recovered;                   /* the tables were those of a process that died */
     uint32_t idle_first, idle_last,
         idle_count; /* owners without claims, most recently used first */
     LogLimit refusals, heal_lines, refuse_lines, unowned_lines;
@@ -118,6 +124,11 @@ typedef struct {
 /* Where in the file others may keep what is theirs. */
 #define ENGINE_SERVER_AT (2ULL << 30)
 #define ENGINE_HEADER_AT (3ULL << 30)
+#define ENGINE_LASTING_AT (7ULL << 29)
+
+/* A record that it keeps in the journal with ours begins with a SlotHead. */
+#define ENGINE_ABOVE_RECORD 128
+#define ENGINE_ABOVE_MAX (1U << 20)
 
 /* root_fd is consumed; rules gets a reference of its own. `file` holds the tables, new or those of
  * a process that served this mount before, and is consumed; -1: memory of this process. 0 or
@@ -135,6 +146,17 @@ void engine_unlock(Engine *engine);
  * died, and goes on from there. */
 void engine_request_begin(Engine *engine, uint64_t unique, bool again);
 void engine_request_end(Engine *engine);
+
+/* To be counted in: goes back with the operation, if that does. */
+static inline EngineStats *engine_stats(Engine *engine)
+{
+    return &((TotalsRecord *)slot_at(&engine->totals, 1))->stats;
+}
+
+static inline const EngineStats *engine_stats_look(const Engine *engine)
+{
+    return &((const TotalsRecord *)slot_peek(&engine->totals, 1))->stats;
+}
 
 /* Is this the thread that is serving a request? */
 static inline bool engine_in_request(const Engine *engine)
@@ -222,6 +244,10 @@ int engine_handle_fd(Engine *engine, uint64_t fh);
  * thread acts as the caller from here on, so that the source clears the set-id bits, or does not,
  * as it would have for the caller. */
 int engine_handle_fd_to_write(Engine *engine, const Caller *caller, uint64_t fh);
+
+/* Writes to the end of the file, wherever the source has it. Bytes or negative errno. */
+ssize_t engine_append(Engine *engine, const Caller *caller, uint64_t fh, const void *data,
+                      size_t size);
 
 ssize_t engine_readlink(Engine *engine, uint64_t node, char *buf, size_t size);
 int engine_access(Engine *engine, const Caller *caller, uint64_t node, int mask);

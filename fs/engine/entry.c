@@ -30,6 +30,12 @@ const char *entry_path(Engine *engine, Node *dir, const char *name)
     return path_of(&(PathRequest){engine, dir, name});
 }
 
+const char *entry_path_of(Engine *engine, const Node *node)
+{
+    Node *dir = node_parent(&engine->store, node);
+    return dir ? entry_path(engine, dir, names_get(&engine->names, node->name)) : "";
+}
+
 static bool append_rule(const Rule *rule, void *user)
 {
     g_ptr_array_add(user, (gpointer)rule);
@@ -42,10 +48,15 @@ void entry_explain(Engine *engine, Node *dir, const char *name, RuleTarget targe
     rule_set_explain(engine->rules, name, target, path_of, &request, append_rule, rules);
 }
 
-const Rule *entry_rule(Engine *engine, Node *dir, const char *name, RuleTarget target)
+const Rule *entry_rule_that_decides(Engine *engine, Node *dir, const char *name, RuleTarget target)
 {
     PathRequest request = {engine, dir, name};
-    const Rule *rule = rule_set_match(engine->rules, name, target, path_of, &request);
+    return rule_set_match(engine->rules, name, target, path_of, &request);
+}
+
+const Rule *entry_rule(Engine *engine, Node *dir, const char *name, RuleTarget target)
+{
+    const Rule *rule = entry_rule_that_decides(engine, dir, name, target);
     return rule && rule->kind == RULE_LOCK ? rule : NULL;
 }
 

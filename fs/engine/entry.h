@@ -7,8 +7,14 @@
 /* Is this name a lock for the rules? NULL: no. Lock held. */
 const Rule *entry_rule(Engine *engine, Node *dir, const char *name, RuleTarget target);
 
+/* The same, also when that rule says data. Lock held. */
+const Rule *entry_rule_that_decides(Engine *engine, Node *dir, const char *name, RuleTarget target);
+
 /* The path from the root, in the engine's scratch string. Lock held. */
 const char *entry_path(Engine *engine, Node *dir, const char *name);
+
+/* The same of a node that has a name; "" for the root. */
+const char *entry_path_of(Engine *engine, const Node *node);
 
 /* Appends every rule that matches, in order; the last one decides. Lock held. */
 void entry_explain(Engine *engine, Node *dir, const char *name, RuleTarget target,

@@ -2,7 +2,9 @@
 #include "engine/entry.h"
 #include "engine/guard.h"
 #include "engine/life.h"
+#include "engine/observed.h"
 #include "engine/reserved.h"
+#include "engine/unpacked.h"
 #include "engine/waiters.h"
 
 #include "base/fd.h"
@@ -56,6 +58,8 @@ static int set_attributes(Engine *engine, const Caller *caller, Node *node, uint
                    : guard_alter(engine, caller, node);
     if (r == 0)
         r = source_change(&engine->store, caller, node, handle, change);
+    if (r == 0 && change->set_mtime && node->claim)
+        unpacked_note_time(engine, caller, node, &change->times[1]);
     return r < 0 ? r : get_attributes(engine, caller, node, fh, entry);
 }
 
@@ -82,11 +86,12 @@ static int open_node(Engine *engine, const Caller *caller, Node *node, int flags
     AUTO_FD int fd = source_open(&engine->store, caller, node, flags);
     if (fd < 0)
         return fd;
-    Handle *handle = handle_new(&engine->store, node, fd, fh);
+    Handle *handle = handle_new(&engine->store, node, fd, caller->tid, fh);
     if (!handle)
         return -ENOMEM;
     handle->token = guard_token(engine, node);
     fd_take(&fd);
+    observed_opened(engine, caller, node);
     return 0;
 }
 
@@ -115,19 +120,37 @@ int engine_handle_fd(Engine *engine, uint64_t fh)
     return fd;
 }
 
+static int fd_to_write(Engine *engine, const Caller *caller, const Handle *handle)
+{
+    if (!handle)
+        return -EBADF;
+    const Node *node = node_at(&engine->store, handle->node);
+    int r = guard_handle(engine, caller, node, handle->token);
+    if (r < 0)
+        return r;
+    source_write_as(&engine->store, caller, node);
+    return handle->fd;
+}
+
 int engine_handle_fd_to_write(Engine *engine, const Caller *caller, uint64_t fh)
 {
     engine_lock(engine);
-    const Handle *handle = handle_by_id(&engine->store, fh);
-    int r = handle
-                ? guard_handle(engine, caller, node_at(&engine->store, handle->node), handle->token)
-                : -EBADF;
-    if (r == 0) {
-        r = handle->fd;
-        source_write_as(&engine->store, caller, node_at(&engine->store, handle->node));
-    }
+    int r = fd_to_write(engine, caller, handle_by_id(&engine->store, fh));
     engine_unlock(engine);
     return r;
+}
+
+ssize_t engine_append(Engine *engine, const Caller *caller, uint64_t fh, const void *data,
+                      size_t size)
+{
+    engine_lock(engine);
+    const Handle *handle = handle_by_id(&engine->store, fh);
+    ssize_t n = fd_to_write(engine, caller, handle);
+    if (n >= 0)
+        n = source_append(&engine->store, node_at(&engine->store, handle->node), (int)n, data,
+                          size);
+    engine_unlock(engine);
+    return n;
 }
 
 ssize_t engine_readlink(Engine *engine, uint64_t id, char *buf, size_t size)

@@ -7,6 +7,7 @@
 #include "engine/entry.h"
 #include "engine/evidence.h"
 #include "engine/heals.h"
+#include "engine/lasting.h"
 #include "engine/life.h"
 #include "engine/owner.h"
 
@@ -70,21 +71,12 @@ void infer_free(Infer *infer)
     g_free(infer);
 }
 
-/* The moment of the mount outlives the worker, in whole seconds: a file of the same second as the
- * mount counts as later after a takeover. */
 void infer_begin(Engine *engine)
 {
-    Infer *infer = engine->infer;
-    JournalShared *shared = engine->journal.shared;
-    struct timespec now = clock_file_now();
-    if (!infer)
-        return;
-    if (engine->recovered) {
-        infer->since_ns = shared->begun * CLOCK_NS_PER_S;
-        return;
-    }
-    shared->begun = (uint32_t)now.tv_sec;
-    infer->since_ns = clock_ns(now);
+    if (!engine->recovered)
+        engine->lasting->begun_ns = clock_ns(clock_file_now());
+    if (engine->infer)
+        engine->infer->since_ns = engine->lasting->begun_ns;
 }
 
 /* --- what is remembered --- */

@@ -5,6 +5,7 @@
 #include "engine/notice.h"
 #include "engine/owner.h"
 #include "engine/reaper.h"
+#include "engine/unpacked.h"
 #include "proc/exit-status.h"
 
 static bool pidfd_is_dead(const Owner *owner)
@@ -135,6 +136,10 @@ Claim *life_current(Engine *engine, Claim *claim)
         if (!life_owner_is_dead(engine, owner_at(&engine->claims, claim->owner)) ||
             passes_to_heir(engine, claim))
             return claim;
+        if (unpacked_is_data(engine, claim)) {
+            unpacked_leave(engine, claim);
+            return NULL;
+        }
         if (engine->options.observe) {
             notice_claim(engine, NOTICE_WOULD_HEAL, claim);
             life_end(engine, claim);
@@ -212,6 +217,8 @@ void life_recover(Engine *engine, Claim *claim)
     node_pin(node_at(&engine->store, claim->node));
     if (counts_as_held(claim))
         count_uid(engine, claim->uid, 1);
+    else if (claim->broken) /* no death tells of it */
+        reaper_take_away(engine, claim);
 }
 
 /* --- beginning and end --- */
@@ -235,7 +242,7 @@ void life_begin(Engine *engine, Claim *claim, Owner *owner, Owner *heir)
         reaper_look_again(engine, claim->owner);
     if (owner->presumed) /* nobody acquires by having left something */
         return;
-    engine->stats.acquired[claim->kind]++;
+    engine_stats(engine)->acquired[claim->kind]++;
     notice_claim(engine, NOTICE_ACQUIRED, claim);
     decision_debug(engine, "claim", claim);
 }
@@ -278,6 +285,7 @@ void life_set_node(Engine *engine, Claim *claim, Node *node)
     node_pin(node);
     leave_node(engine, claim);
     join_node(engine, claim, node);
+    claim->dated = false;
     node_unpin(&engine->store, node);
 }
 

@@ -6,6 +6,7 @@
 #include "engine/entry.h"
 #include "engine/guard.h"
 #include "engine/life.h"
+#include "engine/observed.h"
 #include "engine/reserved.h"
 #include "engine/vacate.h"
 
@@ -103,6 +104,8 @@ int make_claim_prepare(Engine *engine, const Caller *caller, Node *dir, const ch
     reserved->rule = rule->index;
     reserved->release_anyone = rule->traits.release_anyone;
     reserved->reason = found.reason;
+    reserved->unpacked =
+        found.caller_kind == HELPER_UNPACKER && found.owner->pid == found.caller_pid;
     reserved->caller_pid = found.caller_pid;
     memcpy(reserved->caller_comm, found.caller_comm, sizeof reserved->caller_comm);
     *who = found;
@@ -129,6 +132,16 @@ void make_claim_begin(Engine *engine, Claim *claim, const OwnerFound *who, Node 
     claim->acquired_ns = clock_real_ns();
     life_begin(engine, claim, who->owner, who->heir);
     owner_release_found(engine, who);
+}
+
+/* What a program makes that only copies is data, unless a rule asks for any create. */
+static int leave_copy_alone(Engine *engine, Make *make, const Rule *rule)
+{
+    if (!owner_found_copies(&make->who) || rule->traits.create_any)
+        return 0;
+    make_claim_cancel(engine, make->claim, &make->who);
+    make->claim = NULL;
+    return guard_alter(engine, make->caller, make->dir);
 }
 
 /* Before anything is done: the name, the neighbourhood, the owner, room for the record. */
@@ -159,7 +172,9 @@ static int prepare(Engine *engine, Make *make)
     if (r == 0 && locks)
         r = make_claim_prepare(engine, make->caller, make->dir, making->name, rule, &make->who,
                                &make->claim);
-    return r;
+    if (r == 0 && make->claim)
+        r = leave_copy_alone(engine, make, rule);
+    return r == -ENOLCK && engine->options.observe ? 0 : r;
 }
 
 static int make_file(Engine *engine, Make *make)
@@ -238,7 +253,7 @@ static void undo(Engine *engine, Make *make)
 
 static int open_handle(Engine *engine, Make *make, Node *node, Entry *entry)
 {
-    Handle *handle = handle_new(&engine->store, node, make->fd, &entry->fh);
+    Handle *handle = handle_new(&engine->store, node, make->fd, make->caller->tid, &entry->fh);
     if (!handle)
         return -ENOMEM;
     handle->token = guard_token(engine, node);
@@ -299,6 +314,8 @@ void engine_make(Engine *engine, const Caller *caller, const Making *making, Eng
     Make make = {.making = making, .caller = caller, .fd = -1};
     engine_lock(engine);
     int r = run(engine, &make, &entry);
+    if (r == 0 && make.fresh)
+        observed_made(engine, caller, make.dir, making->name, claim_kind_of(making->kind));
     engine_unlock(engine);
     done(user, r, &entry);
 }

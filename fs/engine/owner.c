@@ -86,27 +86,35 @@ void owner_settle(Engine *engine, Owner *owner)
         owner_discard(engine, owner_at(&engine->claims, engine->idle_last));
 }
 
-static void hold(Engine *engine, Owner *owner)
+void owner_hold(Engine *engine, Owner *owner)
 {
     owner->holds++;
     idle_unlink(engine, owner); /* what is idle may be discarded */
 }
 
+void owner_unhold(Engine *engine, Owner *owner)
+{
+    owner->holds--;
+    owner_settle(engine, owner);
+}
+
+bool owner_found_copies(const OwnerFound *found)
+{
+    return found->caller_kind == HELPER_COPIER;
+}
+
 static void hold_found(Engine *engine, const OwnerFound *found)
 {
-    hold(engine, found->owner);
+    owner_hold(engine, found->owner);
     if (found->heir)
-        hold(engine, found->heir);
+        owner_hold(engine, found->heir);
 }
 
 void owner_release_found(Engine *engine, const OwnerFound *found)
 {
-    found->owner->holds--;
-    owner_settle(engine, found->owner);
-    if (found->heir) {
-        found->heir->holds--;
-        owner_settle(engine, found->heir);
-    }
+    owner_unhold(engine, found->owner);
+    if (found->heir)
+        owner_unhold(engine, found->heir);
 }
 
 static OwnerScope scope_of(const Rule *rule)
@@ -135,9 +143,10 @@ static bool runs_the_same(Engine *engine, const Owner *owner)
            ino == owner->exe_ino;
 }
 
-/* Remembers that this process is nobody's helper, for as long as it runs this program. */
-static void note_plain(Engine *engine, Owner *owner)
+/* Remembers that this process hands over to nobody, for as long as it runs this program. */
+static void note_plain(Engine *engine, Owner *owner, HelperKind kind)
 {
+    owner->kind = (uint8_t)kind;
     close_exec_watch(engine, owner);
     if (engine->exec_watches < EXEC_WATCH_MAX) {
         owner->exec_watch = exec_watch_open(engine->proc, owner->pid);
@@ -202,7 +211,11 @@ static int from_identity(Engine *engine, Identity *id, OwnerScope scope, OwnerFo
                           ? OWNER_SCOPE_PROCESS
                           : scope;
     bool others = id->caller.pid != id->owner.pid && !cgroup;
-    OwnerFound out = {.caller_pid = id->caller.pid, .reason = (uint8_t)id->reason};
+    OwnerFound out = {
+        .caller_pid = id->caller.pid,
+        .reason = (uint8_t)id->reason,
+        .caller_kind = (uint8_t)id->caller_kind,
+    };
     g_strlcpy(out.caller_comm, id->caller_comm, sizeof out.caller_comm);
     out.owner = owner_obtain(engine, &id->owner, kept, cgroup ? &id->cgroup_events : NULL,
                              id->cgroup_id, id->owner_comm, id->owner_uid);
@@ -218,7 +231,7 @@ static int from_identity(Engine *engine, Identity *id, OwnerScope scope, OwnerFo
         }
     }
     if (id->reason == OWNER_IS_CALLER && kept == OWNER_SCOPE_PROCESS)
-        note_plain(engine, out.owner);
+        note_plain(engine, out.owner, id->caller_kind);
     *found = out;
     return 0;
 }
@@ -264,12 +277,16 @@ static int identify(Engine *engine, const Caller *caller, OwnerScope scope, Iden
     return r;
 }
 
-int owner_resolve(Engine *engine, const Caller *caller, const Rule *rule, OwnerFound *found)
+int owner_identify(Engine *engine, const Caller *caller, OwnerScope scope, OwnerFound *found)
 {
-    OwnerScope scope = scope_of(rule);
     Owner *known = scope == OWNER_SCOPE_PROCESS ? known_plain(engine, caller->tid) : NULL;
     if (known) {
-        *found = (OwnerFound){.owner = known, .caller_pid = known->pid, .reason = OWNER_IS_CALLER};
+        *found = (OwnerFound){
+            .owner = known,
+            .caller_pid = known->pid,
+            .reason = OWNER_IS_CALLER,
+            .caller_kind = known->kind,
+        };
         memcpy(found->caller_comm, known->comm, sizeof found->caller_comm);
         hold_found(engine, found);
         return 0;
@@ -277,23 +294,29 @@ int owner_resolve(Engine *engine, const Caller *caller, const Rule *rule, OwnerF
     Identity id = IDENTITY_NONE;
     creds_as_daemon(engine->store.creds);
     int r = identify(engine, caller, scope, &id);
-    if (r == 0) {
-        r = from_identity(engine, &id, scope, found);
-        identity_done(&id);
-    }
-    if (r < 0) {
-        explain_refusal(engine, caller, r);
-        return -ENOLCK;
-    }
-    hold_found(engine, found);
-    return 0;
+    if (r < 0)
+        return r;
+    r = from_identity(engine, &id, scope, found);
+    identity_done(&id);
+    if (r == 0)
+        hold_found(engine, found);
+    return r;
+}
+
+int owner_resolve(Engine *engine, const Caller *caller, const Rule *rule, OwnerFound *found)
+{
+    int r = owner_identify(engine, caller, scope_of(rule), found);
+    if (r == 0)
+        return 0;
+    explain_refusal(engine, caller, r);
+    return -ENOLCK;
 }
 
 int owner_of_pid(Engine *engine, pid_t pid, OwnerFound *found)
 {
     AUTO_PIDREF Pidref ref = PIDREF_NONE;
     ProcStat stat;
-    uid_t uid;
+    uid_t uid = 0;
     creds_as_daemon(engine->store.creds);
     int r = pidref_open_stat(engine->proc, pid, &ref, &stat);
     if (r == 0 && pidref_life(&ref) == PIDREF_DEAD)
@@ -331,21 +354,34 @@ static bool is_family_of(Engine *engine, pid_t pid, Owner *owner)
     return r == 1;
 }
 
-bool owner_is_family(Engine *engine, const Caller *caller, const Claim *claim)
+/* A living owner's pid is nobody else's, so a thread of that number is its first one. */
+static bool is_first_thread(Engine *engine, const Caller *caller, Owner *owner)
 {
-    Owner *owner = owner_at(&engine->claims, claim->owner);
-    /* A living owner's pid is nobody else's, so a thread of that number is its first one. */
-    if (caller->tid == owner->pid && !life_owner_is_dead(engine, owner))
-        return true;
-    pid_t pid;
+    return caller->tid == owner->pid && !life_owner_is_dead(engine, owner);
+}
+
+static int caller_process(Engine *engine, const Caller *caller, pid_t *pid)
+{
     int r;
     creds_as_daemon(engine->store.creds);
-    WITH_DESCRIPTORS(&engine->store, r, proc_thread_group(engine->proc, caller->tid, &pid));
-    if (r < 0)
-        return false;
-    if (is_family_of(engine, pid, owner))
+    WITH_DESCRIPTORS(&engine->store, r, proc_thread_group(engine->proc, caller->tid, pid));
+    return r;
+}
+
+bool owner_is_family_of(Engine *engine, const Caller *caller, Owner *owner)
+{
+    pid_t pid;
+    if (is_first_thread(engine, caller, owner))
         return true;
-    return claim->heir && is_family_of(engine, pid, owner_at(&engine->claims, claim->heir));
+    return caller_process(engine, caller, &pid) == 0 && is_family_of(engine, pid, owner);
+}
+
+bool owner_is_family(Engine *engine, const Caller *caller, const Claim *claim)
+{
+    if (owner_is_family_of(engine, caller, owner_at(&engine->claims, claim->owner)))
+        return true;
+    return claim->heir &&
+           owner_is_family_of(engine, caller, owner_at(&engine->claims, claim->heir));
 }
 
 void owner_recover(Engine *engine, Owner *owner)
@@ -367,11 +403,11 @@ Owner *owner_add_dead(Engine *engine, const Owner *fields)
     return owner_add(&engine->claims, &dead);
 }
 
-Owner *owner_adopt(Engine *engine, const Owner *was, Pidref *ref, uint8_t presumed)
+Owner *owner_adopt(Engine *engine, const Owner *was, Proof *proof, uint8_t presumed)
 {
-    if (ref->fd >= 0)
-        return owner_obtain(engine, ref, (OwnerScope)was->scope, NULL, was->cgroup_id, was->comm,
-                            was->uid);
+    if (proof->life != PIDREF_DEAD)
+        return owner_obtain(engine, &proof->ref, (OwnerScope)was->scope, &proof->cgroup_events,
+                            was->cgroup_id, was->comm, was->uid);
     Owner fields = {
         .pid = was->pid,
         .start_time = was->start_time,

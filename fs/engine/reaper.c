@@ -1,8 +1,10 @@
 #include "engine/reaper.h"
 
 #include "base/clock.h"
+#include "engine/decision.h"
 #include "engine/entry.h"
 #include "engine/life.h"
+#include "engine/observed.h"
 #include "engine/owner.h"
 #include "engine/trash.h"
 #include "engine/vacate.h"
@@ -198,6 +200,7 @@ static bool errand_next(Engine *engine, uint64_t owner_id, Errand *errand)
     Owner *owner = slot_find_id(&engine->claims.owners, owner_id);
     if (owner && !engine->reaper->stopping && life_owner_is_dead(engine, owner)) {
         owner->holds++; /* what follows may end its last claim */
+        observed_owner_ended(engine, owner);
         const Claim *claim = next_claim(engine, owner);
         found = claim != NULL;
         if (found)
@@ -330,6 +333,7 @@ static int timeout_ms(Engine *engine, int64_t retry_at)
 {
     reaper_lock(engine);
     int64_t expiry = MIN(trash_next_expiry(engine), waiters_tell_at(engine));
+    retry_at = MIN(retry_at, decision_tell_at(engine));
     reaper_unlock(engine);
     int64_t wait = MIN(retry_at == INT64_MAX ? INT64_MAX : retry_at - clock_boot_ns(),
                        expiry == INT64_MAX ? INT64_MAX : expiry - clock_real_ns());
@@ -346,10 +350,11 @@ static bool is_stopping(Engine *engine)
     return stopping;
 }
 
-static void tell_contended(Engine *engine)
+static void tell_what_waited(Engine *engine)
 {
     reaper_lock(engine);
     waiters_tell(engine, clock_real_ns());
+    decision_tell_suppressed(engine);
     reaper_unlock(engine);
 }
 
@@ -363,7 +368,7 @@ static void *reaper_main(void *data)
     creds_init(&engine->reaper_creds, engine->serving_creds.groups,
                engine->serving_creds.groups_ctx);
     reaper_lock(engine);
-    engine->reaper_tid = (pid_t)syscall(SYS_gettid);
+    engine->lasting->reaper_tid = (pid_t)syscall(SYS_gettid);
     reaper_unlock(engine);
     while (!is_stopping(engine)) {
         uint64_t dead[BATCH];
@@ -372,7 +377,7 @@ static void *reaper_main(void *data)
             reap(engine, dead[i]);
         trash_measure(engine);
         trash_expire(engine, clock_real_ns());
-        tell_contended(engine);
+        tell_what_waited(engine);
         retry_failed(engine, &retry_at);
         look_again(engine);
         take_away_broken(engine);
@@ -383,6 +388,7 @@ static void *reaper_main(void *data)
 int reaper_start(Engine *engine)
 {
     engine_lock(engine);
+    engine->reaper->stopping = false;
     int r = pthread_create(&engine->reaper->thread, NULL, reaper_main, engine);
     engine->reaper->started = r == 0;
     engine_unlock(engine);

@@ -19,7 +19,7 @@
 #ifndef LOCKFS_ENGINE_REAPER_H
 #define LOCKFS_ENGINE_REAPER_H
 
-#include "engine/engine.h"
+#include "engine/lasting.h"
 
 int reaper_new(Engine *engine);
 
@@ -48,7 +48,7 @@ void reaper_wake(Engine *engine);
 
 static inline bool reaper_is(const Engine *engine, const Caller *caller)
 {
-    return caller->tid == engine->reaper_tid;
+    return caller->tid == engine->lasting->reaper_tid;
 }
 
 /* The reaper's own requests, in the serving thread. 1: not about a dead claim, treat as anybody's.

@@ -1,6 +1,8 @@
 #include "engine/recover.h"
 
+#include "base/crash-point.h"
 #include "base/fd.h"
+#include "engine/heals.h"
 #include "engine/life.h"
 #include "engine/owner.h"
 #include "engine/vacate.h"
@@ -75,46 +77,65 @@ static void sweep_names(Engine *engine)
     NamesMarks *marks = names_marks_new(&engine->names);
     for (uint32_t i = 1; i <= engine->store.nodes.used; i++)
         if (slot_is_used(&engine->store.nodes, i))
-            names_mark(marks, node_at(&engine->store, i)->name);
+            names_mark(marks, node_peek(&engine->store, i)->name);
     for (uint32_t i = 1; i <= engine->claims.claims.used; i++)
         if (slot_is_used(&engine->claims.claims, i))
-            names_mark(marks, claim_at(&engine->claims, i)->name);
+            names_mark(marks, claim_peek(&engine->claims, i)->name);
+    for (uint32_t i = 1; i <= engine->heal_records.used; i++) {
+        const HealRecord *heal = slot_look(&engine->heal_records, i);
+        if (heal) {
+            names_mark(marks, heal->path);
+            names_mark(marks, heal->kept_name);
+        }
+    }
     names_sweep(&engine->names, marks);
 }
 
-static void recover_claims(Engine *engine)
+/* Counts and links anew: what comes of it is the same each time. */
+static void rebuild(Engine *engine)
 {
+    store_recover(&engine->store);
     claim_table_recover(&engine->claims);
     g_hash_table_remove_all(engine->per_uid);
     for (uint32_t i = 1; i <= engine->claims.claims.used; i++)
         if (slot_is_used(&engine->claims.claims, i))
             life_recover(engine, claim_at(&engine->claims, i));
+    heals_recover(engine);
+}
+
+/* Lets go of what only the dead process needed. */
+static void let_go(Engine *engine)
+{
+    journal_recovery_begin(&engine->journal);
     for (uint32_t i = 1; i <= engine->claims.owners.used; i++)
         if (slot_is_used(&engine->claims.owners, i))
             owner_recover(engine, owner_at(&engine->claims, i));
+    act_hold(&engine->store, true);
+    store_settle_all(&engine->store);
+    sweep_names(engine);
+    act_hold(&engine->store, false);
+    CRASH_POINT("recovery-ending");
+    journal_recovery_end(&engine->journal);
 }
 
 int engine_recover(Engine *engine, bool (*keep)(void *ctx, int fd), void *ctx,
                    EngineRecovery *recovery)
 {
-    JournalPhase phase = (JournalPhase)engine->journal.shared->phase;
-    bool undo = phase == JOURNAL_SERVING || phase == JOURNAL_BACKGROUND;
+    JournalPhase phase = journal_phase(&engine->journal);
     *recovery = (EngineRecovery){.phase = phase};
-    if (undo)
+    if (journal_is_undecided(&engine->journal))
         recovery->undone = journal_rollback(&engine->journal);
     g_autofree char *problem = NULL;
     if (!engine_check(engine, &problem)) {
         log_error("the state of this mount is damaged: %s", problem);
         return -EPROTO;
     }
-    memcpy(&engine->stats, engine->journal.shared->counters, sizeof engine->stats);
-    store_recover(&engine->store);
-    recover_claims(engine);
-    store_settle_all(&engine->store);
-    sweep_names(engine);
+    rebuild(engine);
+    let_go(engine);
+    CRASH_POINT("recovered");
     Descriptors fds = {.keep = keep, .ctx = ctx};
     name_all(engine, &fds);
-    if (undo)
+    if (phase == JOURNAL_SERVING || phase == JOURNAL_BACKGROUND)
         act_recover(&engine->store, is_free, &fds);
     name_fd(&fds, act_descriptor(&engine->store));
     recovery->swept = sweep(&fds);
@@ -136,6 +157,14 @@ void engine_recover_background(Engine *engine)
         vacate_claim(engine, claim);
     act_forsake(&engine->store);
     engine_request_end(engine);
+}
+
+void engine_taken_over(Engine *engine, const Takeover *takeover)
+{
+    engine_lock(engine);
+    engine_stats(engine)->takeovers[takeover->cause]++;
+    notice_send(engine, &(Notice){.kind = NOTICE_TAKEN_OVER, .takeover = takeover});
+    engine_unlock(engine);
 }
 
 /* --- what a file must be like to be believed --- */
@@ -163,6 +192,13 @@ static bool handle_is_sound(const Engine *engine, uint32_t index)
     return slot_is_used(&engine->store.nodes, handle->node);
 }
 
+static bool heal_is_sound(const Engine *engine, uint32_t index)
+{
+    const HealRecord *heal = slot_peek(&engine->heal_records, index);
+    return (heal->kept_dir == 0 || slot_is_used(&engine->store.nodes, heal->kept_dir)) &&
+           names_holds(&engine->names, heal->path) && names_holds(&engine->names, heal->kept_name);
+}
+
 static bool check_array(const Engine *engine, const SlotArray *array, const char *what,
                         bool (*sound)(const Engine *engine, uint32_t index), char **problem)
 {
@@ -179,5 +215,6 @@ bool engine_check(const Engine *engine, char **problem)
 {
     return check_array(engine, &engine->store.nodes, "node", node_is_sound, problem) &&
            check_array(engine, &engine->store.handles, "handle", handle_is_sound, problem) &&
-           check_array(engine, &engine->claims.claims, "claim", claim_is_sound, problem);
+           check_array(engine, &engine->claims.claims, "claim", claim_is_sound, problem) &&
+           check_array(engine, &engine->heal_records, "heal", heal_is_sound, problem);
 }

@@ -4,11 +4,11 @@
 #include "engine/life.h"
 #include "engine/make.h"
 #include "engine/notice.h"
+#include "engine/observed.h"
 #include "engine/reserved.h"
 #include "engine/vacate.h"
 
 #include <linux/fs.h>
-#include <string.h>
 
 /* One end of a rename. */
 typedef struct {
@@ -112,19 +112,27 @@ static int doubt_moved(const Rename *rn)
 }
 
 /* mv(1) asks for RENAME_NOREPLACE first whatever it is told, so from mv that says nothing of a
- * lock: a script that puts a file in place means data. */
-static bool is_published_by_mv(const Rename *rn)
+ * lock: a script that puts a file in place means data. A directory that is data and keeps its name
+ * is moved; one that takes a lock this way has had another name. */
+static bool is_moved_by_mv(const Rename *rn)
 {
-    return !S_ISDIR(rn->from.st.st_mode) && rn->who.reason == OWNER_VIA_HELPER &&
-           strcmp(rn->who.caller_comm, "mv") == 0;
+    if (!owner_found_copies(&rn->who))
+        return false;
+    return !S_ISDIR(rn->from.st.st_mode) ||
+           (!rn->from.claim && strcmp(rn->from.name, rn->to.name) == 0);
+}
+
+static int become_data(Rename *rn)
+{
+    rn->reserved = NULL;
+    rn->new_claim = false;
+    return permit_end(rn, &rn->to, ACT_REPLACE, false);
 }
 
 static int become_publish(Rename *rn)
 {
     make_claim_cancel(rn->engine, rn->reserved, &rn->who);
-    rn->reserved = NULL;
-    rn->new_claim = false;
-    return permit_end(rn, &rn->to, ACT_REPLACE, false);
+    return become_data(rn);
 }
 
 static int prepare(Rename *rn)
@@ -144,7 +152,9 @@ static int prepare(Rename *rn)
     if (r == 0 && rule)
         r = make_claim_prepare(rn->engine, rn->caller, rn->to.dir, rn->to.name, rule, &rn->who,
                                &rn->reserved);
-    if (r == 0 && rule && is_published_by_mv(rn))
+    if (r == -ENOLCK && rn->engine->options.observe)
+        r = become_data(rn);
+    else if (r == 0 && rule && is_moved_by_mv(rn))
         r = become_publish(rn);
     return r;
 }
@@ -190,7 +200,7 @@ static void settle_claims(Rename *rn, Node *moved)
     }
     notice_claim(engine, NOTICE_PUBLISHED, from);
     life_end(engine, from);
-    engine->stats.published++;
+    engine_stats(engine)->published++;
 }
 
 /* A claim stays with its name; what lies under the name has changed. */
@@ -293,6 +303,15 @@ static int run(Rename *rn)
     return r < 0 ? r : 0;
 }
 
+static void observe(const Rename *rn)
+{
+    bool is_dir = S_ISDIR(rn->from.st.st_mode);
+    observed_renamed(rn->engine, rn->from.dir, rn->from.name, rn->to.dir, rn->to.name);
+    if (!(rn->flags & RENAME_EXCHANGE) && (is_dir || (rn->flags & RENAME_NOREPLACE)))
+        observed_made(rn->engine, rn->caller, rn->to.dir, rn->to.name,
+                      is_dir ? CLAIM_KIND_DIR : CLAIM_KIND_FILE);
+}
+
 void engine_rename(Engine *engine, const Caller *caller, uint64_t dir, const char *name,
                    uint64_t new_dir, const char *new_name, unsigned flags, EngineDone done,
                    void *user)
@@ -304,6 +323,8 @@ void engine_rename(Engine *engine, const Caller *caller, uint64_t dir, const cha
         r = end_open(engine, new_dir, new_name, &rn.to);
     if (r == 0)
         r = run(&rn);
+    if (r == 0)
+        observe(&rn);
     engine_unlock(engine);
     done(user, r, NULL);
 }

@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "engine/entry.h"
 #include "engine/life.h"
-#include "engine/trash.h"
 
 #include <string.h>
 
@@ -17,22 +16,6 @@ static bool path_below(Engine *engine, const Node *top, const Claim *claim, GStr
         g_string_prepend(path, names_get(&engine->names, dir->name));
     }
     return dir != NULL;
-}
-
-static char *relative_to(const char *path, const char *top)
-{
-    size_t len = strlen(top);
-    if (len == 0)
-        return g_strdup(path);
-    return strncmp(path, top, len) == 0 && path[len] == '/' ? g_strdup(path + len + 1) : NULL;
-}
-
-static char *path_from_root(Engine *engine, const Node *dir)
-{
-    return dir == node_root(&engine->store)
-               ? g_strdup("")
-               : g_strdup(entry_path(engine, node_parent(&engine->store, dir),
-                                     names_get(&engine->names, dir->name)));
 }
 
 static SnapshotOwner copy_owner(const Owner *owner)
@@ -96,7 +79,8 @@ static void add(Engine *engine, const Node *top, Claim *claim, Snapshot *snapsho
 }
 
 typedef struct {
-    const char *top;
+    Engine *engine;
+    Node *top;
     Snapshot *snapshot;
 } Unclaimed;
 
@@ -104,7 +88,7 @@ static void add_unowned(void *user, const Unowned *unowned)
 {
     const Unclaimed *unclaimed = user;
     Snapshot *snapshot = unclaimed->snapshot;
-    g_autofree char *path = relative_to(unowned->path, unclaimed->top);
+    g_autofree char *path = snapshot_path_below(unclaimed->engine, unclaimed->top, unowned->path);
     if (!path)
         return;
     SnapshotClaim copy = {
@@ -122,7 +106,7 @@ static void add_unowned(void *user, const Unowned *unowned)
 int snapshot_take(Engine *engine, uint64_t dir, Snapshot *out)
 {
     engine_lock(engine);
-    const Node *top = node_by_id(&engine->store, dir);
+    Node *top = node_by_id(&engine->store, dir);
     if (top) {
         begin(engine, out);
         for (uint32_t i = 1; i <= engine->claims.claims.used; i++) {
@@ -130,8 +114,7 @@ int snapshot_take(Engine *engine, uint64_t dir, Snapshot *out)
             if (claim)
                 add(engine, top, claim, out);
         }
-        g_autofree char *path = path_from_root(engine, top);
-        infer_each(engine, add_unowned, &(Unclaimed){path, out});
+        infer_each(engine, add_unowned, &(Unclaimed){engine, top, out});
     }
     engine_unlock(engine);
     return top ? 0 : -ESTALE;
@@ -154,8 +137,7 @@ static int take_name(Engine *engine, Node *top, const char *name, Snapshot *out)
     if (!unowned)
         return take_claim(engine, top, life_find(engine, top, name), out);
     begin(engine, out);
-    g_autofree char *path = path_from_root(engine, top);
-    add_unowned(&(Unclaimed){path, out}, unowned);
+    add_unowned(&(Unclaimed){engine, top, out}, unowned);
     return 0;
 }
 
@@ -190,31 +172,14 @@ void snapshot_done(Snapshot *snapshot)
     rule_set_unref(snapshot->rules);
 }
 
-typedef struct {
-    GPtrArray *list;
-    const Engine *engine;
-} Kept;
-
-/* What an earlier daemon left: no more is known of it than its name says. */
-static void add_unknown(void *user, const TrashItem *item)
+char *snapshot_path_below(Engine *engine, Node *top, const char *path)
 {
-    Kept *kept = user;
-    if (heals_find(kept->engine, item->token))
-        return;
-    const char *dash = strchr(item->name, '-');
-    const char *name = dash ? strchr(dash + 1, '-') : NULL;
-    Heal *heal = g_new0(Heal, 1);
-    *heal = (Heal){
-        .token = item->token,
-        .at_ns = item->expires_ns - kept->engine->options.retain_ns,
-        .path = g_strdup(name ? name + 1 : item->name),
-        .cause = HEAL_DIED,
-        .uid = UINT32_MAX,
-        .kept = true,
-        .kept_until_ns = item->expires_ns,
-        .bytes = item->bytes,
-    };
-    g_ptr_array_add(kept->list, heal);
+    const char *here = entry_path_of(engine, top);
+    size_t len = strlen(here);
+    if (len == 0)
+        return g_strdup(path);
+    bool below = strncmp(path, here, len) == 0 && path[len] == '/';
+    return below ? g_strdup(path + len + 1) : NULL;
 }
 
 GPtrArray *snapshot_heals(Engine *engine, uint64_t dir)
@@ -223,23 +188,15 @@ GPtrArray *snapshot_heals(Engine *engine, uint64_t dir)
     Node *top = node_by_id(&engine->store, dir);
     GPtrArray *list = NULL;
     if (top) {
-        bool whole = top == node_root(&engine->store);
-        g_autofree char *here = path_from_root(engine, top);
         list = heals_list(engine);
         for (guint i = list->len; i-- > 0;) {
             Heal *heal = g_ptr_array_index(list, i);
-            char *path = relative_to(heal->path, here);
-            TrashItem item;
-            heal->kept = heal->kept && trash_find(engine, heal->token, &item);
-            heal->kept_until_ns = heal->kept ? item.expires_ns : 0;
-            heal->bytes = heal->kept ? item.bytes : 0;
+            char *path = snapshot_path_below(engine, top, heal->path);
             g_free(heal->path);
             heal->path = path;
             if (!path)
                 g_ptr_array_remove_index(list, i); /* frees it */
         }
-        if (whole)
-            trash_each(engine, add_unknown, &(Kept){list, engine});
     }
     engine_unlock(engine);
     return list;

@@ -1,21 +1,29 @@
-/* What is counted. All counters only grow; the engine's lock guards EngineStats, and the requests
- * are the serving thread's. */
+/* What is counted. All counters only grow, over a takeover too; the engine's lock guards
+ * EngineStats, and the requests are the serving thread's. */
 #ifndef LOCKFS_ENGINE_STATS_H
 #define LOCKFS_ENGINE_STATS_H
 
-#include <stdint.h>
+#include "base/slots.h"
 
 /* Why a claim ended without its owner's doing. */
 typedef enum {
     HEAL_EXITED,
-    HEAL_INFERRED, /* left there before lockfs came: nobody has the pid that it names */
     HEAL_SIGNALLED,
-    HEAL_RECYCLED, /* the pid is another process's now */
-    HEAL_DIED,     /* how is not known */
-    HEAL_REBOOT,   /* older than this boot */
+    HEAL_DIED, /* how is not known */
     HEAL_BROKEN,
+    HEAL_INFERRED, /* left there before lockfs came: nobody has the pid that it names */
+    HEAL_RECYCLED, /* the pid is another process's now */
+    HEAL_REBOOT,   /* older than this boot */
     HEAL_CAUSES,
 } HealCause;
+
+/* Why another worker took a mount over. */
+typedef enum {
+    TAKEOVER_SIGNALLED, /* the one before was killed, or crashed */
+    TAKEOVER_HUNG,
+    TAKEOVER_REPLACED, /* another program took the keeper's place */
+    TAKEOVER_CAUSES,
+} TakeoverCause;
 
 #define STATS_KINDS 5 /* of ClaimKind */
 
@@ -24,8 +32,8 @@ typedef enum {
 #define STATS_BUCKETS 21
 #define STATS_OPCODES 64
 
+/* Each field is changed by a store of its own, in a place that the next worker finds. */
 typedef struct {
-    const char *names[STATS_OPCODES]; /* given by who serves; those without are not shown */
     uint64_t count[STATS_OPCODES];
     uint64_t latency[STATS_OPCODES][STATS_BUCKETS];
     uint64_t latency_ns[STATS_OPCODES];
@@ -33,9 +41,16 @@ typedef struct {
 
 typedef struct {
     uint64_t acquired[STATS_KINDS];
-    uint64_t released, published, refused, contended, transferred, restored;
-    uint32_t healed[HEAL_CAUSES];
+    uint64_t released, published, unpacked, refused, contended, transferred, restored;
+    uint64_t healed[HEAL_CAUSES];
+    uint64_t takeovers[TAKEOVER_CAUSES];
+    uint64_t resent; /* requests that the kernel gave to another worker */
 } EngineStats;
+
+typedef struct {
+    SlotHead head;
+    EngineStats stats;
+} TotalsRecord;
 
 /* One request of this kind was served in that time. */
 static inline void stats_request(RequestStats *stats, uint32_t opcode, int64_t ns)

@@ -10,6 +10,7 @@
 #include "engine/owner.h"
 #include "engine/reaper.h"
 #include "engine/reserved.h"
+#include "engine/snapshot.h"
 #include "engine/trash.h"
 #include "engine/vacate.h"
 #include "proc/pidfd-sys.h"
@@ -119,7 +120,7 @@ static int transfer_claim(Engine *engine, const Caller *caller, Claim *claim, pi
         r = -EPERM;
     if (r == 0) {
         life_transfer(engine, claim, found.owner);
-        engine->stats.transferred++;
+        engine_stats(engine)->transferred++;
         decision_log(engine, NULL, "transfer", claim, caller, "command");
         notice_send(engine, &(Notice){
                                 .kind = NOTICE_TRANSFERRED,
@@ -144,16 +145,22 @@ int steer_transfer(Engine *engine, const Caller *caller, uint64_t dir, const cha
     return r;
 }
 
+static bool healed_below(Engine *engine, Node *dir, const HealRecord *heal)
+{
+    g_autofree char *path = snapshot_path_below(engine, dir, names_get(&engine->names, heal->path));
+    return path != NULL;
+}
+
 static int restore(Engine *engine, const Caller *caller, uint64_t dir_id, const char *name,
                    uint64_t token)
 {
     Node *dir = node_by_id(&engine->store, dir_id);
-    const Heal *heal = heals_find(engine, token);
+    const HealRecord *heal = heals_find(engine, token);
     if (!dir)
         return -ESTALE;
-    if (!trash_find(engine, token, NULL))
+    if (!heals_is_kept(heal) || !healed_below(engine, dir, heal))
         return -ENOENT;
-    if (!is_master(engine, caller) && (!heal || heal->uid != caller->uid))
+    if (!is_master(engine, caller) && heal->uid != caller->uid)
         return -EPERM;
     if (reserved_name(name))
         return -EINVAL;
@@ -169,10 +176,17 @@ static int restore(Engine *engine, const Caller *caller, uint64_t dir_id, const 
     if (r < 0)
         return r;
     absent_clear(&engine->absent, dir_id, name);
-    engine->stats.restored++;
-    g_autofree char *path = g_strescape(entry_path(engine, dir, name), NULL);
-    log_info("restore path=\"%s\" token=%llu by=%d by_uid=%u", path, (unsigned long long)token,
-             caller->tid, caller->uid);
+    engine_stats(engine)->restored++;
+    decision_tell(LOG_LEVEL_INFO, &(Decision){
+                                      .event = "restore",
+                                      .reason = "command",
+                                      .path = entry_path(engine, dir, name),
+                                      .token = token,
+                                      .pid = heal->pid,
+                                      .comm = heal->comm,
+                                      .uid = heal->uid,
+                                      .by = caller,
+                                  });
     return 0;
 }
 

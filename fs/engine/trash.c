@@ -4,6 +4,7 @@
 #include "base/crash-point.h"
 #include "base/fd.h"
 #include "base/tree.h"
+#include "engine/heals.h"
 #include "engine/life.h"
 #include "engine/reaper.h"
 #include "engine/reserved.h"
@@ -20,39 +21,18 @@
 #define LAST_SECOND (INT64_MAX / CLOCK_NS_PER_S / 2) /* leaves room for retain */
 #define KEEP_NAME 180 /* bytes of the old name that fit beside time and token */
 
-typedef struct {
-    int64_t expires; /* ns since the epoch */
-    int64_t bytes;   /* -1: not measured yet */
-    bool crowded_out;
-    uint64_t token;
-    uint32_t dir; /* node, pinned */
-    char *name;
-} Kept;
-
 struct Trash {
-    GQueue kept;   /* of Kept, soonest first */
-    int64_t bytes; /* of those that were measured */
-    uint32_t dir;  /* .lockfs/healed, pinned; 0 until needed */
+    uint32_t dir; /* .lockfs/healed, pinned; 0 until needed */
 };
 
 Trash *trash_new(void)
 {
-    Trash *trash = g_new0(Trash, 1);
-    g_queue_init(&trash->kept);
-    return trash;
+    return g_new0(Trash, 1);
 }
 
 static Node *healed_dir(const Engine *engine)
 {
     return node_at(&engine->store, engine->trash->dir);
-}
-
-static void kept_free(Engine *engine, Kept *kept)
-{
-    node_unpin(&engine->store, node_at(&engine->store, kept->dir));
-    engine->trash->bytes -= MAX(kept->bytes, 0);
-    g_free(kept->name);
-    g_free(kept);
 }
 
 /* The directory `name` in `dir`, made if asked for; pinned by nobody yet. */
@@ -98,46 +78,33 @@ static int rename_to(Engine *engine, Node *dir, const char *name, Node *to, cons
     return source_rename(&engine->store, &self, dir, name, to, new_name, RENAME_NOREPLACE);
 }
 
-static void keep(Engine *engine, Node *dir, const char *name, uint64_t token, int64_t expires)
+int trash_take(Engine *engine, Node *dir, const char *name, Node *node, uint64_t token,
+               TrashPlace *place)
 {
-    Kept *kept = g_new0(Kept, 1);
-    kept->expires = expires;
-    kept->bytes = -1;
-    kept->token = token;
-    kept->dir = node_index(&engine->store, dir);
-    kept->name = g_strdup(name);
-    node_pin(dir);
-    g_queue_push_tail(&engine->trash->kept, kept);
-    reaper_wake(engine);
-}
-
-int trash_take(Engine *engine, Node *dir, const char *name, Node *node, uint64_t token)
-{
-    int64_t now = clock_real_ns();
-    char kept_name[256], beside[256];
-    snprintf(kept_name, sizeof kept_name, "%lld-%llu-%.*s", (long long)(now / CLOCK_NS_PER_S),
+    int64_t now = journal_moment(&engine->journal);
+    char *kept_name = place->name, beside[256];
+    snprintf(kept_name, sizeof place->name, "%lld-%llu-%.*s", (long long)(now / CLOCK_NS_PER_S),
              (unsigned long long)token, KEEP_NAME, name);
     snprintf(beside, sizeof beside, RESERVED_PREFIX "%.235s", kept_name);
 
-    const char *new_name = kept_name;
     Node *to = NULL;
     int r = trash_dir(engine, true);
     if (r == 0) {
         to = healed_dir(engine);
-        r = rename_to(engine, dir, name, to, new_name);
+        r = rename_to(engine, dir, name, to, kept_name);
     }
     if (r < 0) {
-        new_name = beside;
+        strcpy(kept_name, beside);
         to = dir;
-        r = rename_to(engine, dir, name, to, new_name);
+        r = rename_to(engine, dir, name, to, kept_name);
     }
     if (r < 0)
         return r;
     CRASH_POINT("healed-moved");
     life_carry(engine, node->claims_below, dir, to);
-    node_move(&engine->store, node, to, new_name);
+    node_move(&engine->store, node, to, kept_name);
     node_sever(&engine->store, node);
-    keep(engine, to, new_name, token, now + engine->options.retain_ns);
+    place->heal = (HealPlace){to, kept_name, now + engine->options.retain_ns};
     return 0;
 }
 
@@ -149,21 +116,29 @@ static int64_t healed_at(const char *name)
     return end != name && *end == '-' && seconds <= LAST_SECOND ? seconds : -1;
 }
 
-static gint by_expiry(gconstpointer a, gconstpointer b, gpointer user)
-{
-    const Kept *one = a, *other = b;
-    return one->expires < other->expires ? -1 : one->expires > other->expires;
-}
-
 static uint64_t token_in(const char *name)
 {
     const char *dash = strchr(name, '-');
     return dash ? strtoull(dash + 1, NULL, 10) : 0;
 }
 
+/* TIME-TOKEN-NAME: no more is known of it. */
+static void adopt(Engine *engine, const GHashTable *known, const char *kept_name)
+{
+    int64_t seconds = healed_at(kept_name);
+    uint64_t token = token_in(kept_name);
+    if (seconds < 0 || g_hash_table_contains((GHashTable *)known, &token))
+        return;
+    const char *dash = strchr(kept_name, '-'), *name = dash ? strchr(dash + 1, '-') : NULL;
+    int64_t at = seconds * CLOCK_NS_PER_S;
+    HealPlace place = {healed_dir(engine), kept_name, at + engine->options.retain_ns};
+    heals_note_found(engine, token, at, name ? name + 1 : kept_name, &place);
+}
+
 void trash_adopt(Engine *engine)
 {
-    if (trash_dir(engine, false) < 0)
+    SlotExtent *records = slot_extent(&engine->heal_records);
+    if (records->counter || trash_dir(engine, false) < 0)
         return;
     int fd = reach_dir(&engine->store, healed_dir(engine));
     int copy = fd < 0 ? -1 : openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -172,182 +147,141 @@ void trash_adopt(Engine *engine)
         fd_close(copy);
         return;
     }
+    g_autoptr(GHashTable) known = heals_kept_tokens(engine);
     struct dirent *entry;
-    while ((entry = readdir(stream))) {
-        int64_t seconds = healed_at(entry->d_name);
-        if (seconds >= 0)
-            keep(engine, healed_dir(engine), entry->d_name, token_in(entry->d_name),
-                 seconds * CLOCK_NS_PER_S + engine->options.retain_ns);
-    }
+    while ((entry = readdir(stream)))
+        adopt(engine, known, entry->d_name);
     closedir(stream);
-    g_queue_sort(&engine->trash->kept, by_expiry, NULL);
-}
-
-static GList *find_kept(const Engine *engine, uint64_t token)
-{
-    GList *link = engine->trash->kept.head;
-    while (link && ((const Kept *)link->data)->token != token)
-        link = link->next;
-    return link;
-}
-
-static TrashItem item_of(const Kept *kept)
-{
-    return (TrashItem){kept->token, kept->expires, kept->bytes, kept->name};
-}
-
-bool trash_find(const Engine *engine, uint64_t token, TrashItem *item)
-{
-    const GList *link = find_kept(engine, token);
-    if (link && item)
-        *item = item_of(link->data);
-    return link != NULL;
+    records->counter = 1; /* a worker that comes later finds the records */
 }
 
 int trash_restore(Engine *engine, uint64_t token, Node *dir, const char *name)
 {
-    GList *link = find_kept(engine, token);
-    if (!link)
+    const HealRecord *record = heals_find(engine, token);
+    if (!heals_is_kept(record))
         return -ENOENT;
-    Kept *kept = link->data;
-    int r = rename_to(engine, node_at(&engine->store, kept->dir), kept->name, dir, name);
-    if (r == 0) {
-        g_queue_delete_link(&engine->trash->kept, link);
-        kept_free(engine, kept);
-    }
+    int r = rename_to(engine, node_at(&engine->store, record->kept_dir),
+                      names_get(&engine->names, record->kept_name), dir, name);
+    CRASH_POINT("restored");
+    if (r == 0)
+        heals_drop_kept(engine, slot_index(&engine->heal_records, record));
     return r;
 }
 
-void trash_each(const Engine *engine, TrashFunc each, void *user)
+/* Is it to go before its time, so that there is room for others? */
+static bool is_crowded_out(const Engine *engine, const HealRecord *first)
 {
-    for (const GList *link = engine->trash->kept.head; link; link = link->next) {
-        TrashItem item = item_of(link->data);
-        each(user, &item);
-    }
+    return heals_bytes(engine) > engine->options.retain_max && heals_has_later_kept(engine, first);
 }
 
 int64_t trash_next_expiry(const Engine *engine)
 {
-    const Kept *first = g_queue_peek_head(&engine->trash->kept);
-    return first ? first->expires : INT64_MAX;
+    const HealRecord *first = heals_first_kept(engine);
+    if (!first)
+        return INT64_MAX;
+    return is_crowded_out(engine, first) ? 0 : first->expires_ns;
 }
 
-/* A descriptor of the directory that an entry is in, to work with without the lock; -1: none. */
-static int dir_of(Engine *engine, const Kept *kept)
+static int dir_of(Engine *engine, const HealRecord *record)
 {
-    int fd = reach_dir(&engine->store, node_at(&engine->store, kept->dir));
-    return fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
-}
-
-static void say_crowded_out(const Engine *engine, const Kept *kept)
-{
-    log_warning("the healed entry '%s' (%lld bytes) is deleted before its time: what is kept takes "
-                "more than retain_max, %lld bytes; mount with a larger retain_max=",
-                kept->name, (long long)kept->bytes, (long long)engine->options.retain_max);
-}
-
-/* Lock held. The oldest go first, and what was healed last stays. */
-static void crowd_out(Engine *engine)
-{
-    const Trash *trash = engine->trash;
-    int64_t over = trash->bytes - engine->options.retain_max;
-    const GList *last = trash->kept.tail;
-    for (GList *link = trash->kept.head; link != last && over > 0; link = link->next) {
-        Kept *kept = link->data;
-        over -= MAX(kept->bytes, 0);
-        if (kept->crowded_out || kept->bytes < 0)
-            continue;
-        kept->crowded_out = true;
-        kept->expires = 0;
-        say_crowded_out(engine, kept);
-    }
-    if (over > 0 && last && ((const Kept *)last->data)->bytes > engine->options.retain_max)
-        log_warning(
-            "the healed entry '%s' takes more than retain_max by itself (%lld bytes); it is "
-            "kept for its time all the same",
-            ((const Kept *)last->data)->name, (long long)((const Kept *)last->data)->bytes);
-}
-
-static gint is_unmeasured(gconstpointer kept, gconstpointer unused)
-{
-    return ((const Kept *)kept)->bytes < 0 ? 0 : 1;
-}
-
-/* *name is set to the next that was not measured; NULL: there is none. */
-static int next_unmeasured(Engine *engine, uint64_t *token, char **name)
-{
-    const GList *link = g_queue_find_custom(&engine->trash->kept, NULL, is_unmeasured);
-    const Kept *kept = link ? link->data : NULL;
-    if (!kept)
-        return -1;
-    *token = kept->token;
-    *name = g_strdup(kept->name);
-    return dir_of(engine, kept);
+    int fd = reach_dir(&engine->store, node_at(&engine->store, record->kept_dir));
+    return fd < 0 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, 0);
 }
 
 static void note_bytes(Engine *engine, uint64_t token, int64_t bytes)
 {
-    const GList *link = find_kept(engine, token);
-    Kept *kept = link ? link->data : NULL;
-    if (!kept || kept->bytes >= 0)
+    const HealRecord *record = heals_find(engine, token);
+    if (!heals_is_kept(record) || record->bytes >= 0)
         return;
-    kept->bytes = bytes;
-    engine->trash->bytes += bytes;
-    crowd_out(engine);
+    heals_measured(engine, record, bytes);
+    if (bytes > engine->options.retain_max)
+        log_warning(
+            "the healed entry '%s' takes more than retain_max by itself (%lld bytes); it is "
+            "kept all the same until the next one is healed",
+            names_get(&engine->names, record->kept_name), (long long)bytes);
+}
+
+static bool measure_next(Engine *engine)
+{
+    char name[256];
+    reaper_lock(engine);
+    const HealRecord *record = heals_first_unmeasured(engine);
+    uint64_t token = record ? record->token : 0;
+    AUTO_FD int fd = record ? dir_of(engine, record) : -1;
+    if (record)
+        g_strlcpy(name, names_get(&engine->names, record->kept_name), sizeof name);
+    reaper_unlock(engine);
+    if (!record)
+        return false;
+    int64_t bytes = fd < 0 ? 0 : tree_bytes(fd, name);
+    reaper_lock(engine);
+    note_bytes(engine, token, bytes);
+    reaper_unlock(engine);
+    return true;
 }
 
 void trash_measure(Engine *engine)
 {
-    for (;;) {
-        g_autofree char *name = NULL;
-        uint64_t token;
-        reaper_lock(engine);
-        AUTO_FD int fd = next_unmeasured(engine, &token, &name);
-        reaper_unlock(engine);
-        if (!name)
-            return;
-        int64_t bytes = fd < 0 ? 0 : tree_bytes(fd, name);
-        reaper_lock(engine);
-        note_bytes(engine, token, bytes);
-        reaper_unlock(engine);
-    }
+    while (measure_next(engine))
+        ;
 }
 
-/* -1: nothing has expired. -2: what has cannot be reached. */
-static int pop_expired(Engine *engine, int64_t now, char **name)
+/* An expired entry, to be deleted without the lock. */
+typedef struct {
+    uint32_t slot; /* 0: none */
+    int fd;        /* of the directory it is in */
+    char name[256];
+} Expired;
+
+static void say_crowded_out(const Engine *engine, const HealRecord *record)
 {
-    Kept *kept = g_queue_peek_head(&engine->trash->kept);
-    if (!kept || kept->expires > now)
-        return -1;
-    g_queue_pop_head(&engine->trash->kept);
-    int fd = dir_of(engine, kept);
-    *name = g_strdup(fd < 0 ? "" : kept->name);
-    kept_free(engine, kept);
-    return fd < 0 ? -2 : fd;
+    log_warning("the healed entry '%s' (%lld bytes) is deleted before its time: what is kept takes "
+                "more than retain_max, %lld bytes; mount with a larger retain_max=",
+                names_get(&engine->names, record->kept_name), (long long)record->bytes,
+                (long long)engine->options.retain_max);
+}
+
+static Expired take_expired(Engine *engine, int64_t now)
+{
+    const HealRecord *first = heals_first_kept(engine);
+    if (!first || (first->expires_ns > now && !is_crowded_out(engine, first)))
+        return (Expired){.fd = -1};
+    if (first->expires_ns > now)
+        say_crowded_out(engine, first);
+    Expired expired = {.slot = heals_take_first_kept(engine)};
+    expired.fd = dir_of(engine, first);
+    g_strlcpy(expired.name, names_get(&engine->names, first->kept_name), sizeof expired.name);
+    return expired;
+}
+
+static bool expire_next(Engine *engine, int64_t now)
+{
+    reaper_lock(engine);
+    Expired expired = take_expired(engine, now);
+    reaper_unlock(engine);
+    if (!expired.slot)
+        return false;
+    CRASH_POINT("expiring");
+    int r = expired.fd < 0 ? -ESTALE : tree_remove(expired.fd, expired.name);
+    fd_close(expired.fd);
+    if (r < 0)
+        log_warning("cannot delete the healed entry '%s' from the source: %s", expired.name,
+                    g_strerror(-r));
+    reaper_lock(engine);
+    heals_drop_kept(engine, expired.slot);
+    reaper_unlock(engine);
+    return true;
 }
 
 void trash_expire(Engine *engine, int64_t now)
 {
-    for (;;) {
-        g_autofree char *name = NULL;
-        reaper_lock(engine);
-        AUTO_FD int fd = pop_expired(engine, now, &name);
-        reaper_unlock(engine);
-        if (fd == -1)
-            return;
-        int r = fd < 0 ? -ESTALE : tree_remove(fd, name);
-        if (r < 0)
-            log_warning("cannot delete the healed entry '%s' from the source: %s", name,
-                        g_strerror(-r));
-    }
+    while (expire_next(engine, now))
+        ;
 }
 
 void trash_free(Engine *engine)
 {
     Trash *trash = engine->trash;
-    Kept *kept;
-    while ((kept = g_queue_pop_head(&trash->kept)))
-        kept_free(engine, kept);
     if (trash->dir) {
         Caller self = creds_daemon(engine->store.creds);
         Node *top = node_parent(&engine->store, healed_dir(engine));

@@ -7,52 +7,45 @@
  * which nothing shows.
  *
  * After `retain` the reaper deletes it. When all that is kept takes more than `retain_max` bytes,
- * the oldest go before their time; what was healed last stays, however large it is.
+ * the oldest go before their time; what was healed last stays, however large it is. What is where
+ * is in the records of heals.h.
  */
 #ifndef LOCKFS_ENGINE_TRASH_H
 #define LOCKFS_ENGINE_TRASH_H
 
-#include "engine/engine.h"
+#include "engine/heals.h"
 
 Trash *trash_new(void);
 
 /* Takes up what an earlier daemon left, to expire at its time. */
 void trash_adopt(Engine *engine);
 
-/* Forgets the records; removes the directories if they are empty. */
+/* Removes the directories if they are empty. */
 void trash_free(Engine *engine);
 
 /* Renames (dir, name) out of sight. The node goes with it and is severed: it and what is below stay
- * usable for those who have it open, and are not found by name. Lock held. */
-int trash_take(Engine *engine, Node *dir, const char *name, Node *node, uint64_t token);
-
+ * usable for those who have it open, and are not found by name. *place is filled in, for
+ * heals_note(). Lock held. */
 typedef struct {
-    uint64_t token;
-    int64_t expires_ns; /* since the epoch */
-    int64_t bytes;      /* on the disk; -1: not measured yet */
-    const char *name;   /* TIME-TOKEN-NAME; borrowed */
-} TrashItem;
+    HealPlace heal;
+    char name[256];
+} TrashPlace;
 
-/* Is the content of the claim with this token still there? *item, unless NULL, says more. Lock
- * held. */
-bool trash_find(const Engine *engine, uint64_t token, TrashItem *item);
+int trash_take(Engine *engine, Node *dir, const char *name, Node *node, uint64_t token,
+               TrashPlace *place);
 
 /* Gives content back as (dir, name), which must be free: -EEXIST. -ENOENT: not (any more) here.
  * Lock held. */
 int trash_restore(Engine *engine, uint64_t token, Node *dir, const char *name);
 
-/* Calls `each` for all that is kept, soonest to expire first. Lock held. */
-typedef void (*TrashFunc)(void *user, const TrashItem *item);
-void trash_each(const Engine *engine, TrashFunc each, void *user);
-
 /* When the next entry expires, on the clock of the epoch in ns; INT64_MAX: never. Lock held. */
 int64_t trash_next_expiry(const Engine *engine);
 
-/* Measures what is new, and lets the oldest expire at once when there is too much. As
- * trash_expire(). */
+/* Measures what is new. As trash_expire(). */
 void trash_measure(Engine *engine);
 
-/* Deletes what has expired. Takes the lock itself, but not while deleting. For the reaper's thread.
+/* Deletes what has expired, and the oldest while there is too much. Takes the lock itself, but not
+ * while deleting. For the reaper's thread.
  */
 void trash_expire(Engine *engine, int64_t now);
 

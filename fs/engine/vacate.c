@@ -31,12 +31,13 @@ static int remove_entry(Engine *engine, Node *dir, const char *name, Node *node,
 /* An entry that was judged stale by what it said, and says something else now. */
 static bool is_newer(Engine *engine, const Claim *claim, const struct stat *st)
 {
-    return owner_at(&engine->claims, claim->owner)->presumed && !claim->broken &&
+    return claim->reason == OWNER_INFERRED && !claim->broken &&
+           owner_peek(&engine->claims, claim->owner)->presumed &&
            clock_ns(st->st_ctim) > claim->acquired_ns;
 }
 
-/* *kept: its content went to the trash. */
-static int take_off_source(Engine *engine, Claim *claim, bool *kept)
+/* *kept: where its content went. */
+static int take_off_source(Engine *engine, Claim *claim, TrashPlace *kept)
 {
     Node *dir = node_at(&engine->store, claim->dir);
     Node *node = node_at(&engine->store, claim->node);
@@ -51,19 +52,16 @@ static int take_off_source(Engine *engine, Claim *claim, bool *kept)
         return r;
     if (st.st_ino != node->ino || st.st_dev != node->dev || is_newer(engine, claim, &st))
         return 0; /* put there behind our back: not what was claimed */
-    r = holds_content(&st, owner_at(&engine->claims, claim->owner))
+    r = holds_content(&st, owner_peek(&engine->claims, claim->owner))
             ? -ENOTEMPTY
             : remove_entry(engine, dir, name, node, &st);
-    if (r == -ENOTEMPTY || r == -EEXIST) {
-        r = trash_take(engine, dir, name, node, claim->token);
-        *kept = r == 0;
-    }
-    return r;
+    return r == -ENOTEMPTY || r == -EEXIST ? trash_take(engine, dir, name, node, claim->token, kept)
+                                           : r;
 }
 
 int vacate_claim(Engine *engine, Claim *claim)
 {
-    bool kept = false;
+    TrashPlace kept = {0};
     int r = take_off_source(engine, claim, &kept);
     if (r < 0) {
         log_limited(
@@ -74,7 +72,7 @@ int vacate_claim(Engine *engine, Claim *claim)
         return r;
     }
     CRASH_POINT("vacated-unmarked");
-    heals_note(engine, claim, kept);
+    heals_note(engine, claim, kept.heal.dir ? &kept.heal : NULL);
     claim_table_set_state(&engine->claims, claim, CLAIM_GHOST);
     return 0;
 }

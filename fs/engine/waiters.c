@@ -6,8 +6,6 @@
 
 #include <string.h>
 
-#define SLOTS 1024
-
 /* How many newcomers are looked up in /proc in a second. */
 #define RATION 100
 
@@ -15,16 +13,17 @@
 #define SETTLE_NS (20 * CLOCK_NS_PER_MS)
 
 struct Waiters {
-    Waiter slots[SLOTS];
-    Waiter *last; /* the latest attempt, not counted yet: it may be a look */
+    Waiter *slots; /* WAITERS_SLOTS */
+    Waiter *last;  /* the latest attempt, not counted yet: it may be a look */
     int64_t tell_at;
     int64_t window;
     unsigned in_window;
 };
 
-Waiters *waiters_new(void)
+Waiters *waiters_new(Waiter *slots)
 {
     Waiters *waiters = g_new0(Waiters, 1);
+    waiters->slots = slots;
     waiters->tell_at = INT64_MAX;
     return waiters;
 }
@@ -36,7 +35,7 @@ void waiters_free(Waiters *waiters)
 
 static Waiter *slot_of(Waiters *waiters, uint64_t token, pid_t tid)
 {
-    return &waiters->slots[index_hash_pair(token, (uint64_t)tid) % SLOTS];
+    return &waiters->slots[index_hash_pair(token, (uint64_t)tid) % WAITERS_SLOTS];
 }
 
 static bool may_look_up(Waiters *waiters, int64_t now)
@@ -67,7 +66,7 @@ static void count_last(Engine *engine)
 {
     Waiters *waiters = engine->waiters;
     if (waiters->last && !waiters->last->family)
-        engine->stats.contended++;
+        engine_stats(engine)->contended++;
     waiters->last = NULL;
 }
 
@@ -140,7 +139,7 @@ static bool same_process(const Waiter *a, const Waiter *b)
 GArray *waiters_list(Engine *engine, int64_t now)
 {
     GArray *all = g_array_new(FALSE, FALSE, sizeof(Waiter));
-    for (int i = 0; i < SLOTS; i++)
+    for (int i = 0; i < WAITERS_SLOTS; i++)
         if (counts(&engine->waiters->slots[i], now))
             g_array_append_val(all, engine->waiters->slots[i]);
     g_array_sort(all, by_process);
@@ -184,7 +183,7 @@ static const Claim *claim_of(Engine *engine, uint64_t token)
 /* Has this process been told of under another thread? */
 static bool is_told(const Waiters *waiters, const Waiter *waiter)
 {
-    for (int i = 0; i < SLOTS; i++)
+    for (int i = 0; i < WAITERS_SLOTS; i++)
         if (waiters->slots[i].told && same_process(&waiters->slots[i], waiter))
             return true;
     return false;
@@ -205,7 +204,7 @@ void waiters_tell(Engine *engine, int64_t now)
     if (now < waiters->tell_at)
         return;
     waiters->tell_at = INT64_MAX;
-    for (int i = 0; i < SLOTS; i++) {
+    for (int i = 0; i < WAITERS_SLOTS; i++) {
         Waiter *waiter = &waiters->slots[i];
         if (waiter->told || !counts(waiter, now))
             continue;

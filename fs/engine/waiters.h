@@ -9,7 +9,7 @@
  * up in /proc while it waits for its answer, because a helper (mkdir in a script's loop) is gone a
  * moment later; that is dear, and so rationed.
  *
- * Called with the engine's lock held.
+ * Called with the engine's lock held. Another worker finds the table as it is.
  */
 #ifndef LOCKFS_ENGINE_WAITERS_H
 #define LOCKFS_ENGINE_WAITERS_H
@@ -32,7 +32,10 @@ typedef struct {
     char comm[CLAIM_COMM_SIZE];
 } Waiter;
 
-Waiters *waiters_new(void);
+#define WAITERS_SLOTS 1024
+
+/* slots: of WAITERS_SLOTS, borrowed; what was noted in them before is kept. */
+Waiters *waiters_new(Waiter *slots);
 void waiters_free(Waiters *waiters);
 
 void waiters_note(Engine *engine, const Caller *caller, const Claim *claim);

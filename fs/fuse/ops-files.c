@@ -1,3 +1,4 @@
+#include "base/crash-point.h"
 #include "fuse/request.h"
 
 #include <fcntl.h>
@@ -86,12 +87,17 @@ static bool is_append(fuse_req_t req, const struct fuse_file_info *fi)
     return (fi->flags & O_APPEND) && !fi->writepage && !request_server(req)->options.keep_cache;
 }
 
-static ssize_t write_data(int fd, const char *data, size_t size, off_t offset, bool append)
+static ssize_t write_data(fuse_req_t req, const char *data, size_t size, off_t offset,
+                          const struct fuse_file_info *fi)
 {
-    if (!append)
-        return pwrite(fd, data, size, offset);
-    struct iovec iov = {(void *)data, size};
-    return pwritev2(fd, &iov, 1, offset, RWF_APPEND);
+    Engine *engine = request_engine(req);
+    Caller caller = request_caller(req);
+    if (is_append(req, fi))
+        return engine_append(engine, &caller, fi->fh, data, size);
+    int fd = fi->writepage ? engine_handle_fd(engine, fi->fh)
+                           : engine_handle_fd_to_write(engine, &caller, fi->fh);
+    ssize_t n = fd < 0 ? fd : pwrite(fd, data, size, offset);
+    return fd >= 0 && n < 0 ? -errno : n;
 }
 
 static void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t offset,
@@ -99,15 +105,9 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t si
 {
     if (virtual_write(req, ino, data, size, fi))
         return;
-    Caller caller = request_caller(req);
-    int fd = fi->writepage ? engine_handle_fd(request_engine(req), fi->fh)
-                           : engine_handle_fd_to_write(request_engine(req), &caller, fi->fh);
-    if (fd < 0) {
-        reply_error(req, fd);
-        return;
-    }
-    ssize_t n = write_data(fd, data, size, offset, is_append(req, fi));
-    reply_count(req, n < 0 ? -errno : n);
+    ssize_t n = write_data(req, data, size, offset, fi);
+    CRASH_POINT("written");
+    reply_count(req, n);
 }
 
 static void run_sync(OffloadJob *job)
@@ -131,11 +131,16 @@ static void run_fallocate(OffloadJob *job)
     reply_error(job->req, r < 0 ? -errno : 0);
 }
 
+/* What moves content along the file cannot be done twice; the kernel does not ask for it today. */
+#define FALLOCATE_REPEATABLE (FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)
+
 static void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length,
                          struct fuse_file_info *fi)
 {
     Caller caller = request_caller(req);
-    int fd = engine_handle_fd_to_write(request_engine(req), &caller, fi->fh);
+    int fd = mode & ~FALLOCATE_REPEATABLE
+                 ? -EOPNOTSUPP
+                 : engine_handle_fd_to_write(request_engine(req), &caller, fi->fh);
     if (fd < 0)
         reply_error(req, fd);
     else

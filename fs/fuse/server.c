@@ -1,4 +1,5 @@
 #include "base/crash-point.h"
+#include "engine/lasting.h"
 #include "fuse/request.h"
 #include "store/act.h"
 
@@ -77,6 +78,7 @@ static void keep_answer(FuseServer *server, const struct iovec *iov, int count)
     if (!engine_in_request(server->engine) || out->unique != in->unique)
         return; /* of the pool, or no answer */
     CRASH_POINT("answering");
+    act_forsake(&server->engine->store);
     if (needs_keeping(in))
         journal_answer(&server->engine->journal, iov, count);
     else
@@ -147,7 +149,7 @@ static void serve(FuseServer *server, size_t size)
     memcpy(&head, server->buffer, sizeof head);
     int64_t begin = clock_boot_ns();
     serve_request(server, size);
-    stats_request(&server->engine->requests, head.opcode, clock_boot_ns() - begin);
+    stats_request(&server->engine->lasting->requests, head.opcode, clock_boot_ns() - begin);
 }
 
 void fuse_server_serve(FuseServer *server, size_t size, bool again)
@@ -156,6 +158,8 @@ void fuse_server_serve(FuseServer *server, size_t size, bool again)
     Engine *engine = server->engine;
     CRASH_POINT("request-read");
     engine_request_begin(engine, head->unique, again);
+    if (head->unique & REQUEST_RESENT)
+        engine_stats(engine)->resent++;
     serve(server, size);
     act_forsake(&engine->store);
     if (journal_is_open(&engine->journal)) /* no answer, or one that comes from the pool */
@@ -199,24 +203,20 @@ void fuse_server_tell_removed(FuseServer *server, uint64_t dir_id, uint64_t node
 }
 
 /* What the kernel's requests are called in the statistics. */
-static void name_requests(RequestStats *stats)
-{
-    static const char *const names[STATS_OPCODES] = {
-        [FUSE_LOOKUP] = "lookup",     [FUSE_FORGET] = "forget",
-        [FUSE_GETATTR] = "getattr",   [FUSE_SETATTR] = "setattr",
-        [FUSE_READLINK] = "readlink", [FUSE_SYMLINK] = "symlink",
-        [FUSE_MKNOD] = "mknod",       [FUSE_MKDIR] = "mkdir",
-        [FUSE_UNLINK] = "unlink",     [FUSE_RMDIR] = "rmdir",
-        [FUSE_RENAME2] = "rename",    [FUSE_LINK] = "link",
-        [FUSE_OPEN] = "open",         [FUSE_READ] = "read",
-        [FUSE_WRITE] = "write",       [FUSE_STATFS] = "statfs",
-        [FUSE_RELEASE] = "release",   [FUSE_FSYNC] = "fsync",
-        [FUSE_GETXATTR] = "getxattr", [FUSE_OPENDIR] = "opendir",
-        [FUSE_READDIR] = "readdir",   [FUSE_READDIRPLUS] = "readdirplus",
-        [FUSE_CREATE] = "create",     [FUSE_ACCESS] = "access",
-    };
-    memcpy(stats->names, names, sizeof stats->names);
-}
+static const char *const request_names[STATS_OPCODES] = {
+    [FUSE_LOOKUP] = "lookup",     [FUSE_FORGET] = "forget",
+    [FUSE_GETATTR] = "getattr",   [FUSE_SETATTR] = "setattr",
+    [FUSE_READLINK] = "readlink", [FUSE_SYMLINK] = "symlink",
+    [FUSE_MKNOD] = "mknod",       [FUSE_MKDIR] = "mkdir",
+    [FUSE_UNLINK] = "unlink",     [FUSE_RMDIR] = "rmdir",
+    [FUSE_RENAME2] = "rename",    [FUSE_LINK] = "link",
+    [FUSE_OPEN] = "open",         [FUSE_READ] = "read",
+    [FUSE_WRITE] = "write",       [FUSE_STATFS] = "statfs",
+    [FUSE_RELEASE] = "release",   [FUSE_FSYNC] = "fsync",
+    [FUSE_GETXATTR] = "getxattr", [FUSE_OPENDIR] = "opendir",
+    [FUSE_READDIR] = "readdir",   [FUSE_READDIRPLUS] = "readdirplus",
+    [FUSE_CREATE] = "create",     [FUSE_ACCESS] = "access",
+};
 
 static struct fuse_session *session_new(FuseServer *server)
 {
@@ -239,8 +239,8 @@ int fuse_server_new(Engine *engine, int fd, const FuseServerOptions *options, Fu
     static const struct fuse_custom_io io = {.read = io_read, .writev = io_writev};
     FuseServer *server = g_new0(FuseServer, 1);
     server->engine = engine;
-    server->control = control_new(engine);
-    name_requests(&engine->requests);
+    server->control = control_new(engine, virtual_wake, server);
+    engine->request_names = request_names;
     server->options = *options;
     server->fd = fd;
     server->io = g_malloc(REQUEST_IO_SIZE);

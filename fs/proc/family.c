@@ -1,6 +1,7 @@
 #include "proc/family.h"
 
 #include "base/fd.h"
+#include "proc/pid-ns.h"
 #include "proc/pidfd-sys.h"
 #include "proc/scope.h"
 
@@ -34,6 +35,36 @@ static int step_up(const Proc *proc, const Pidref *at, pid_t ppid, Pidref *out)
     return 0;
 }
 
+/* Is `pid` process 1 of a pid namespace, but not of the machine's? 1, 0, negative errno. */
+static int is_container_init(const Proc *proc, pid_t pid)
+{
+    ProcStatus status;
+    if (pid == 1)
+        return !proc_is_machine_init(proc, pid);
+    int err = proc_status(proc, pid, &status);
+    return err ? err : status.ns_depth > 1 && status.ns_pids[status.ns_depth - 1] == 1;
+}
+
+/* Process 1 of a pid namespace also adopts the orphans of those who entered from outside, as
+ * `docker exec` does. Nothing but the session tells them from its descendants: fork inherits it,
+ * and who enters is in another one. 1: it may be no descendant; 0: it is; negative errno. Whoever
+ * else adopts, adopts descendants. */
+static int may_be_foster_child(const Proc *proc, const Pidref *child, const Pidref *parent)
+{
+    uint64_t ns;
+    if (parent->pid != 1 && proc_pid_ns_id(proc, child->pid, &ns) == 0 &&
+        ns == proc_own_pid_ns_id(proc))
+        return 0; /* so its parent is in ours or further out, where nobody enters from */
+    int init = is_container_init(proc, parent->pid);
+    if (init <= 0)
+        return init;
+    ProcStat its, parents;
+    int err = pidref_stat(proc, child, &its);
+    if (!err)
+        err = pidref_stat(proc, parent, &parents);
+    return err ? err : its.session != parents.session;
+}
+
 /* The owner's own number among the parents is proof enough: it lives when we are done (or the
  * answer is void), so nobody else bore that number. */
 static int walk(const Proc *proc, pid_t pid, const Pidref *owner)
@@ -46,16 +77,20 @@ static int walk(const Proc *proc, pid_t pid, const Pidref *owner)
         int err = pidref_ppid(proc, &at, &ppid);
         if (err)
             return err == -ESRCH ? -EAGAIN : err;
-        if (ppid == owner->pid)
-            return 1;
-        if (ppid <= 1)
+        bool reached = ppid == owner->pid;
+        if (ppid <= 1 && !reached)
             return 0;
         Pidref parent = PIDREF_NONE;
-        err = step_up(proc, &at, ppid, &parent);
+        err = reached ? 0 : step_up(proc, &at, ppid, &parent);
         if (err)
             return err;
+        int foster = may_be_foster_child(proc, &at, reached ? owner : &parent);
         pidref_done(&at);
         at = parent;
+        if (foster)
+            return foster > 0 ? 0 : foster == -ESRCH ? -EAGAIN : foster;
+        if (reached)
+            return 1;
     }
     return -ELOOP;
 }
@@ -80,41 +115,16 @@ int family_in_session(const Proc *proc, pid_t pid, const Pidref *owner)
     return err ? err : its.session > 0 && its.session == owners.session;
 }
 
-static int ns_id(int nsfd, uint64_t *id)
-{
-    struct stat st;
-    if (fstat(nsfd, &st) != 0)
-        return -errno;
-    *id = st.st_ino;
-    return 0;
-}
-
 int family_in_container(const Proc *proc, pid_t pid, const Pidref *owner)
 {
-    uint64_t owners, its = 0;
+    uint64_t owners;
     int err = proc_pid_ns_id(proc, owner->pid, &owners);
     if (err)
         return err;
     if (owners == proc_own_pid_ns_id(proc))
         return 0;
-    AUTO_FD int nsfd = proc_pid_ns_open(proc, pid);
-    if (nsfd < 0)
-        return nsfd;
-    for (int level = 0; level < PROC_NS_DEPTH; level++) {
-        err = ns_id(nsfd, &its);
-        if (err)
-            return err;
-        if (its == owners)
-            return 1;
-        if (its == proc_own_pid_ns_id(proc))
-            return 0;
-        int parent = pidfd_sys_ns_parent(nsfd);
-        if (parent < 0)
-            return parent == -EPERM ? 0 : parent; /* above ours: not reached */
-        fd_close(nsfd);
-        nsfd = parent;
-    }
-    return 0;
+    int level = pid_ns_below(proc, pid, owners);
+    return level == -ESRCH ? 0 : level < 0 ? level : 1;
 }
 
 int family_in_cgroup(const Proc *proc, pid_t pid, uint64_t cgroup_id)

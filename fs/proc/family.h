@@ -8,7 +8,9 @@
 
 #include "proc/pidref.h"
 
-/* The owner itself, or a process whose chain of proven parents reaches it. */
+/* The owner itself, or a process whose chain of proven parents reaches it. What process 1 of a pid
+ * namespace may only have adopted is no child of it: whoever is in another session than that, and
+ * so also a child of it that called setsid. */
 int family_descends(const Proc *proc, pid_t pid, const Pidref *owner);
 
 int family_in_session(const Proc *proc, pid_t pid, const Pidref *owner);

@@ -16,6 +16,9 @@
 #define MAX_STEPS 64
 #define CGROUP_TEXT 16384 /* a line for each hierarchy */
 
+/* FILEID_KERNFS: what the kernel calls the handles of files that have an id and no device. */
+#define HANDLE_OF_KERNFS 0xfe
+
 int scope_session(const Proc *proc, const Handover *from, Handover *out)
 {
     pid_t sid = from->stat.session;
@@ -152,6 +155,19 @@ int scope_cgroup_path(const Proc *proc, pid_t pid, char *path, size_t size)
     return 0;
 }
 
+/* 1 with the events of the cgroup, 0: nobody is in it, negative errno. */
+static int open_events(int dir, int *events)
+{
+    AUTO_FD int fd = openat(dir, "cgroup.events", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    int empty = identity_cgroup_empty(fd);
+    if (empty != 0)
+        return empty < 0 ? empty : 0;
+    *events = fd_take(&fd);
+    return 1;
+}
+
 int scope_cgroup(const Proc *proc, pid_t pid, int *events, uint64_t *id)
 {
     char path[PATH_MAX];
@@ -163,13 +179,59 @@ int scope_cgroup(const Proc *proc, pid_t pid, int *events, uint64_t *id)
         openat(proc_cgroup_dirfd(proc), path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (dir < 0 || fstat(dir, &st) != 0)
         return -errno;
-    AUTO_FD int fd = openat(dir, "cgroup.events", O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    int empty = identity_cgroup_empty(fd);
-    if (empty != 0) /* the caller was moved elsewhere meanwhile */
-        return empty < 0 ? empty : -ESRCH;
-    *events = fd_take(&fd);
+    int found = open_events(dir, events);
+    if (found <= 0) /* 0: the caller was moved elsewhere meanwhile */
+        return found < 0 ? found : -ESRCH;
     *id = st.st_ino;
     return 1;
+}
+
+/* Its number is the whole of a handle, for who may open by handle; -ESTALE: it was removed. */
+static int open_by_id(int root, uint64_t id)
+{
+    struct {
+        struct file_handle head;
+        uint64_t id;
+    } handle = {{.handle_bytes = sizeof handle.id, .handle_type = HANDLE_OF_KERNFS}, id};
+    memcpy(handle.head.f_handle, &id, sizeof id); /* where handle.id lies */
+    int fd = open_by_handle_at(root, &handle.head, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+/* Looks through the tree below `dir` (consumed). -ENOENT: it is not there, or where we may not
+ * look. */
+static int open_by_walk(int dir, uint64_t id, int depth)
+{
+    DIR *list = depth < MAX_STEPS ? fdopendir(dir) : NULL;
+    int found = -ENOENT;
+    if (!list) {
+        fd_close(dir);
+        return found;
+    }
+    const struct dirent *entry;
+    while (found < 0 && (entry = readdir(list))) {
+        if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
+            continue;
+        int fd =
+            openat(dirfd(list), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd >= 0)
+            found = entry->d_ino == id ? fd : open_by_walk(fd, id, depth + 1);
+    }
+    closedir(list);
+    return found;
+}
+
+int scope_cgroup_reopen(const Proc *proc, uint64_t id, int *events)
+{
+    if (proc_cgroup_dirfd(proc) < 0)
+        return -ENOENT;
+    AUTO_FD int root = openat(proc_cgroup_dirfd(proc), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0)
+        return -errno;
+    AUTO_FD int dir = open_by_id(root, id);
+    if (dir == -ESTALE)
+        return 0;
+    if (dir < 0)
+        dir = open_by_walk(fcntl(root, F_DUPFD_CLOEXEC, 0), id, 0);
+    return dir < 0 ? dir : open_events(dir, events);
 }

@@ -18,6 +18,10 @@ int scope_container(const Proc *proc, const Handover *caller, Handover *out);
  * directory. -ESRCH: there is none below the root that we can reach. Never 0. */
 int scope_cgroup(const Proc *proc, pid_t pid, int *events, uint64_t *id);
 
+/* The same for a cgroup whose number is known and that may be gone: 1 it has members, 0 it is empty
+ * or was removed, negative errno: cannot tell. */
+int scope_cgroup_reopen(const Proc *proc, uint64_t id, int *events);
+
 /* The path of that cgroup below proc_cgroup_dirfd. 0 or negative errno. */
 int scope_cgroup_path(const Proc *proc, pid_t pid, char *path, size_t size);
 

@@ -1,6 +1,7 @@
 #include "store/act.h"
 
 #include "base/clock.h"
+#include "base/crash-point.h"
 #include "base/fd.h"
 #include "store/reach.h"
 
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 /* An operation whose records are kept; others (at start and end) are not repeated. */
@@ -39,19 +41,19 @@ static bool is_removal(ActOp op)
     return op == ACT_OP_UNLINK || op == ACT_OP_RMDIR || op == ACT_OP_RENAME;
 }
 
-/* true: *result is what came of this act before the death. What is not known then is new. */
-static bool repeats(Store *store, ActOp op, unsigned flags, const Node *dir, const char *name,
-                    int *result)
+/* true: *result is what came of this act before the death. What is not known then is new. A rename
+ * that failed may have been followed by one of the same entry to another place. */
+static bool repeats(Store *store, const JournalAct *asked, int *result)
 {
     if (!store->replaying)
         return false;
     const JournalAct *act = journal_act(store->journal);
-    if (act->op == op && act->flags == flags && is_place(act, dir, name)) {
+    if (journal_act_is_same(act, asked)) {
         store->replaying = false; /* from here on the source is as it looks */
         *result = act->result;
         return true;
     }
-    int failed = journal_failure(store->journal, op, flags, dir->ino, name);
+    int failed = journal_failure(store->journal, asked);
     if (failed)
         *result = failed;
     else
@@ -59,6 +61,7 @@ static bool repeats(Store *store, ActOp op, unsigned flags, const Node *dir, con
     return failed != 0;
 }
 
+/* Nothing else is looked at in journal_act_next() until it is in force. */
 static JournalAct *note(Store *store, ActOp op, unsigned flags, const Node *dir, const char *name)
 {
     JournalAct *act = journal_act_next(store->journal);
@@ -66,9 +69,11 @@ static JournalAct *note(Store *store, ActOp op, unsigned flags, const Node *dir,
     act->flags = flags;
     act->dir_dev = dir->dev;
     act->dir_ino = dir->ino;
+    act->new_dir_dev = act->new_dir_ino = 0;
+    act->new_name[0] = '\0';
     act->begun = clock_file_now();
     g_strlcpy(act->name, name, sizeof act->name);
-    act->existed = false;
+    act->existed = act->new_existed = false;
     return act;
 }
 
@@ -110,9 +115,9 @@ bool act_begin(Store *store, ActOp op, unsigned flags, Node *dir, const char *na
 {
     if (!is_noted(store))
         return false;
-    if (repeats(store, op, flags, dir, name, result))
-        return true;
     JournalAct *act = note(store, op, flags, dir, name);
+    if (repeats(store, act, result))
+        return true;
     act->existed = is_removal(op) && note_removed(store, op, dir, name, &act->st);
     journal_act_begin(store->journal);
     return false;
@@ -123,12 +128,12 @@ bool act_begin_rename(Store *store, Node *dir, const char *name, Node *new_dir,
 {
     if (!is_noted(store))
         return false;
-    if (repeats(store, ACT_OP_RENAME, flags, dir, name, result))
-        return true;
     JournalAct *act = note(store, ACT_OP_RENAME, flags, dir, name);
     act->new_dir_dev = new_dir->dev;
     act->new_dir_ino = new_dir->ino;
     g_strlcpy(act->new_name, new_name, sizeof act->new_name);
+    if (repeats(store, act, result))
+        return true;
     creds_as_daemon(store->creds);
     act->existed = stat_name(store, dir, name, &act->st);
     act->new_existed = stat_name(store, new_dir, new_name, &act->new_st);
@@ -148,13 +153,27 @@ bool act_begin_xattr(Store *store, Node *node, const char *name, bool exists, in
             *result = before->result;
             return true;
         }
-        if (flags && !before->existed)
-            *flags = 0; /* it was to be new, and may be there now by that very act */
+        if (flags && *flags == XATTR_CREATE && !before->existed)
+            *flags = 0; /* it may be there now by that very act */
         *result = 0;
         return !flags && before->existed && !exists;
     }
     JournalAct *act = note(store, ACT_OP_XATTR, 0, node, name);
     act->existed = exists;
+    journal_act_begin(store->journal);
+    return false;
+}
+
+bool act_begin_append(Store *store, const Node *node, int fd, size_t size, int *result)
+{
+    if (!is_noted(store))
+        return false;
+    JournalAct *act = note(store, ACT_OP_APPEND, (unsigned)fd, node, "");
+    if (repeats(store, act, result))
+        return true;
+    act->existed = fstat(fd, &act->st) == 0;
+    act->new_st.st_size = (off_t)size;
+    lseek(fd, 0, SEEK_SET);
     journal_act_begin(store->journal);
     return false;
 }
@@ -237,6 +256,18 @@ static bool was_renamed(Store *store, const JournalAct *act, Node *dir)
            is_same(&now, &act->st) && !(act->new_existed && is_same(&act->new_st, &act->st)) && dir;
 }
 
+/* Nothing else moves the position of a file's descriptor from its beginning. Where it stands is the
+ * end of what was written; on a full disk that may be less than was asked. */
+static bool was_appended(JournalAct *act)
+{
+    off_t end = lseek((int)act->flags, 0, SEEK_CUR);
+    if (end <= 0)
+        return false;
+    off_t size = act->new_st.st_size, longer = end - act->st.st_size;
+    act->result = (int)(longer > 0 && longer < size ? longer : size);
+    return true;
+}
+
 /* Looks whether the act that was begun has happened; sets act->result. */
 static bool was_executed(Store *store, JournalAct *act, const FreeTest *test)
 {
@@ -245,6 +276,8 @@ static bool was_executed(Store *store, JournalAct *act, const FreeTest *test)
     act->result = 0;
     if (act->op == ACT_OP_XATTR)
         return true; /* decided where it is repeated */
+    if (act->op == ACT_OP_APPEND)
+        return was_appended(act);
     if (!dir)
         return false;
     bool exists = stat_name(store, dir, act->name, &now);
@@ -263,9 +296,72 @@ static bool was_executed(Store *store, JournalAct *act, const FreeTest *test)
     case ACT_OP_RENAME:
         return was_renamed(store, act, dir);
     case ACT_OP_XATTR:
+    case ACT_OP_APPEND:
         break;
     }
     return false;
+}
+
+static void hold_one(Store *store, uint64_t dev, uint64_t ino, bool hold)
+{
+    Node *node = node_by_ino(store, dev, ino);
+    if (node)
+        node->pins += hold ? 1U : -1U; /* nobody is to be freed before the act is dealt with */
+}
+
+void act_hold(Store *store, bool hold)
+{
+    const JournalAct *act = journal_act(store->journal);
+    if (!act)
+        return;
+    hold_one(store, act->dir_dev, act->dir_ino, hold);
+    hold_one(store, act->new_dir_dev, act->new_dir_ino, hold);
+}
+
+/* What was moved to a free place is moved back; what replaced something stays. */
+static void rename_back(Store *store, const JournalAct *act, int fd)
+{
+    Node *new_dir = node_of(store, act->new_dir_dev, act->new_dir_ino);
+    int new_fd = new_dir && !act->new_existed ? reach_dir(store, new_dir) : -1;
+    if (new_fd >= 0)
+        syscall(SYS_renameat2, new_fd, act->new_name, fd, act->name, RENAME_NOREPLACE);
+}
+
+/* A plain open may have found the file. */
+static bool can_be_undone(const JournalAct *act)
+{
+    switch ((ActOp)act->op) {
+    case ACT_OP_MKDIR:
+    case ACT_OP_MKNOD:
+    case ACT_OP_SYMLINK:
+    case ACT_OP_LINK:
+    case ACT_OP_RENAME:
+        return true;
+    case ACT_OP_CREATE:
+        return act->flags & O_EXCL;
+    case ACT_OP_UNLINK:
+    case ACT_OP_RMDIR:
+    case ACT_OP_XATTR:
+    case ACT_OP_APPEND:
+        break;
+    }
+    return false;
+}
+
+static void undo(Store *store, const JournalAct *act)
+{
+    Node *dir = node_of(store, act->dir_dev, act->dir_ino);
+    int fd = dir ? reach_dir(store, dir) : -1;
+    if (fd < 0 || !can_be_undone(act))
+        return;
+    creds_as_daemon(store->creds);
+    if (act->op == ACT_OP_RENAME) {
+        rename_back(store, act, fd);
+        return;
+    }
+    struct stat st;
+    if (fstatat(fd, act->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && changed_since(act, &st))
+        unlinkat(fd, act->name, act->op == ACT_OP_MKDIR ? AT_REMOVEDIR : 0);
 }
 
 void act_recover(Store *store, bool (*is_free)(void *ctx, int fd), void *ctx)
@@ -274,8 +370,10 @@ void act_recover(Store *store, bool (*is_free)(void *ctx, int fd), void *ctx)
     store->replaying = false;
     if (!act)
         return;
-    if (act->state == ACT_STATE_DONE) {
-        store->replaying = act->result >= 0;
+    if (act->state == ACT_STATE_FORSAKEN)
+        undo(store, act);
+    if (act->state != ACT_STATE_BEGUN) {
+        store->replaying = act->state == ACT_STATE_DONE && act->result >= 0;
         return;
     }
     store->replaying = was_executed(store, act, &(FreeTest){is_free, ctx});
@@ -289,35 +387,16 @@ int act_descriptor(const Store *store)
     return act && act->op == ACT_OP_CREATE ? act->result : -1;
 }
 
-/* What was moved to a free place is moved back; what replaced something stays. */
-static void rename_back(Store *store, const JournalAct *act, int fd)
-{
-    Node *new_dir = node_of(store, act->new_dir_dev, act->new_dir_ino);
-    int new_fd = new_dir && !act->new_existed ? reach_dir(store, new_dir) : -1;
-    if (new_fd >= 0)
-        syscall(SYS_renameat2, new_fd, act->new_name, fd, act->name, RENAME_NOREPLACE);
-}
-
 void act_forsake(Store *store)
 {
     if (!store->replaying)
         return;
     store->replaying = false;
-    const JournalAct *act = journal_act(store->journal);
-    Node *dir = node_of(store, act->dir_dev, act->dir_ino);
-    int fd = dir ? reach_dir(store, dir) : -1;
-    if (fd < 0 || act->op == ACT_OP_UNLINK || act->op == ACT_OP_RMDIR || act->op == ACT_OP_XATTR)
-        return;
-    creds_as_daemon(store->creds);
-    if (act->op == ACT_OP_RENAME) {
-        rename_back(store, act, fd);
-        return;
-    }
-    /* A file with content was there before: a plain open found it. */
-    struct stat st;
-    if (fstatat(fd, act->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && changed_since(act, &st) &&
-        !(act->op == ACT_OP_CREATE && st.st_size > 0))
-        unlinkat(fd, act->name, act->op == ACT_OP_MKDIR ? AT_REMOVEDIR : 0);
-    if (act->op == ACT_OP_CREATE)
+    JournalAct *act = journal_act(store->journal);
+    __atomic_store_n(&act->state, ACT_STATE_FORSAKEN, __ATOMIC_RELEASE);
+    CRASH_POINT("act-forsaken");
+    undo(store, act);
+    if (act->op == ACT_OP_CREATE) /* otherwise it is swept */
         fd_close(act->result);
+    CRASH_POINT("act-undone");
 }

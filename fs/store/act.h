@@ -1,7 +1,8 @@
 /* The acts on the source, noted in the journal, so that each is done once though the process is
  * killed around it.
  *
- * A source_* function that changes what names stand for writes down what it is about to do and what
+ * A source_* function that changes what names stand for, or does what must not be done twice,
+ * writes down what it is about to do and what
  * stands there, acts, and writes down the result. When a process died after an act and before the
  * answer, the next one brings the records back to the moment before the act and runs the request
  * again; meanwhile the store is `replaying`: source_stat_at() shows the names concerned as they
@@ -27,6 +28,7 @@ typedef enum {
     ACT_OP_RMDIR,
     ACT_OP_RENAME,
     ACT_OP_XATTR,
+    ACT_OP_APPEND,
 } ActOp;
 
 /* true: it was done already, *result is what came of it (the descriptor, for ACT_OP_CREATE). false:
@@ -40,6 +42,10 @@ bool act_begin_rename(Store *store, Node *dir, const char *name, Node *new_dir,
 bool act_begin_xattr(Store *store, Node *node, const char *name, bool exists, int *result,
                      int *flags);
 
+/* Up to `size` bytes to the end of the open file, with the descriptor's position moved along: that
+ * it has moved shows that it was done. */
+bool act_begin_append(Store *store, const Node *node, int fd, size_t size, int *result);
+
 /* Returns the result. */
 int act_done(Store *store, int result);
 
@@ -51,6 +57,10 @@ void act_note_seen(Store *store, const Node *dir, const char *name, const struct
 
 /* --- after a death, before anything is served --- */
 
+/* Pins the directories of the act in force, or unpins them again: what only we use, as that of
+ * healed content, is otherwise forgotten while the tables are taken up. */
+void act_hold(Store *store, bool hold);
+
 /* Finds out whether the act in force was executed, and sets store->replaying if so. `is_free` says
  * of a descriptor that no record names it: that of a file just created is among those. */
 void act_recover(Store *store, bool (*is_free)(void *ctx, int fd), void *ctx);
@@ -58,8 +68,8 @@ void act_recover(Store *store, bool (*is_free)(void *ctx, int fd), void *ctx);
 /* The descriptor that the act in force brought; -1: none. */
 int act_descriptor(const Store *store);
 
-/* The request was run again and did not ask for the act (its caller's right to it ended
- * meanwhile): a creation or a move is undone. */
+/* The request was run again and comes to its end without having asked for the act (its caller's
+ * right to it ended meanwhile): a creation or a move is undone. Before the answer is kept. */
 void act_forsake(Store *store);
 
 #endif

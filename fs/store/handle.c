@@ -2,13 +2,25 @@
 
 #include "base/crash-point.h"
 
-Handle *handle_new(Store *store, Node *node, int fd, uint64_t *fh)
+#include <fcntl.h>
+
+/* How the file could be opened again, and for whom. */
+static void note_opening(const Store *store, Handle *handle, pid_t opener)
+{
+    if (store->handles.record < sizeof *handle)
+        return; /* an older layout, which does not have it */
+    handle->flags = fcntl(handle->fd, F_GETFL);
+    handle->opener = (uint32_t)opener;
+}
+
+Handle *handle_new(Store *store, Node *node, int fd, pid_t opener, uint64_t *fh)
 {
     uint32_t index = slot_reserve(&store->handles);
     if (!index)
         return NULL;
     Handle *handle = handle_at(store, index);
     store->handle_fd = handle->fd = fd;
+    note_opening(store, handle, opener);
     handle->node = node_index(store, node);
     handle->node_next = node->handles;
     node->handles = index;
@@ -21,7 +33,7 @@ Handle *handle_new(Store *store, Node *node, int fd, uint64_t *fh)
 
 void handle_free(Store *store, Handle *handle)
 {
-    uint32_t index = (uint32_t)(((char *)handle - store->handles.base) / store->handles.record);
+    uint32_t index = slot_index(&store->handles, handle);
     Node *node = node_at(store, handle->node);
     uint32_t *link = &node->handles;
     while (*link != index)

@@ -9,9 +9,15 @@ static inline Node *node_at(const Store *store, uint32_t index)
     return slot_at(&store->nodes, index);
 }
 
+/* To read only: the journal need not keep it. */
+static inline const Node *node_peek(const Store *store, uint32_t index)
+{
+    return slot_peek(&store->nodes, index);
+}
+
 static inline uint32_t node_index(const Store *store, const Node *node)
 {
-    return (uint32_t)(((const char *)node - store->nodes.base) / store->nodes.record);
+    return slot_index(&store->nodes, node);
 }
 
 static inline Node *node_root(const Store *store)
@@ -22,6 +28,12 @@ static inline Node *node_root(const Store *store)
 static inline Node *node_parent(const Store *store, const Node *node)
 {
     return node->parent ? node_at(store, node->parent) : NULL;
+}
+
+/* The same, to read only. */
+static inline const Node *node_above(const Store *store, const Node *node)
+{
+    return node->parent ? node_peek(store, node->parent) : NULL;
 }
 
 static inline bool node_is_dir(const Node *node)

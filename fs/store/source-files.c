@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 /* The kernel's own flag for opening a program to run it; FUSE passes it on. */
@@ -35,6 +36,16 @@ void source_write_as(Store *store, const Caller *caller, const Node *node)
 {
     if (creds_as_caller(store->creds, caller) == 0 && needs_groups(node))
         creds_add_groups(store->creds, caller);
+}
+
+ssize_t source_append(Store *store, const Node *node, int fd, const void *data, size_t size)
+{
+    struct iovec iov = {(void *)data, size};
+    int r;
+    if (act_begin_append(store, node, fd, size, &r))
+        return r;
+    ssize_t n = pwritev2(fd, &iov, 1, -1, RWF_APPEND);
+    return act_done(store, n < 0 ? -errno : (int)n);
 }
 
 static int change_owner(Store *store, const Caller *caller, const Node *node, int fd,

@@ -55,6 +55,10 @@ int source_change(Store *store, const Caller *caller, Node *node, const Handle *
  * descriptor: the right to that was settled when it was opened. */
 void source_write_as(Store *store, const Caller *caller, const Node *node);
 
+/* Writes to the end of the file through a descriptor of it, as whoever the thread acts as. Bytes or
+ * negative errno. */
+ssize_t source_append(Store *store, const Node *node, int fd, const void *data, size_t size);
+
 /* Returns the descriptor. */
 int source_open(Store *store, const Caller *caller, Node *node, int flags);
 

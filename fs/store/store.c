@@ -44,8 +44,8 @@ static int make_root(Store *store)
     return 0;
 }
 
-int store_init(Store *store, int root_fd, bool in_place, Names *names, int file, uint64_t offset,
-               uint32_t max_nodes, unsigned long fd_limit)
+int store_init(Store *store, int root_fd, bool in_place, Names *names, int file,
+               const SlotPlace places[2], uint32_t max_nodes, unsigned long fd_limit)
 {
     uint32_t share = (uint32_t)(fd_limit / LRU_SHARE);
     store->root_fd = root_fd;
@@ -54,10 +54,9 @@ int store_init(Store *store, int root_fd, bool in_place, Names *names, int file,
     store->lru_max = share < LRU_MIN ? LRU_MIN : share > LRU_MAX ? LRU_MAX : share;
     store->fd_room = (int)MIN(fd_limit - MIN(fd_limit / SPARE_SHARE, SPARE_MAX), INT_MAX);
     index_init(&store->by_ino, node_ino_link, store);
-    int r = slot_array_init(&store->nodes, file, offset, sizeof(Node), max_nodes);
+    int r = slot_array_init(&store->nodes, file, places[0].offset, places[0].record, max_nodes);
     if (r == 0)
-        r = slot_array_init(&store->handles, file, offset + (1ULL << 40), sizeof(Handle),
-                            max_nodes);
+        r = slot_array_init(&store->handles, file, places[1].offset, places[1].record, max_nodes);
     if (r < 0)
         return r;
     return slot_is_used(&store->nodes, 1) ? 0 : make_root(store);
@@ -97,9 +96,10 @@ void store_recover(Store *store)
 void store_settle_all(Store *store)
 {
     for (uint32_t i = 2; i <= store->nodes.used; i++) {
-        Node *node = slot_find(&store->nodes, i);
-        if (!node)
+        const Node *look = slot_look(&store->nodes, i);
+        if (!look || look->lookups || look->pins)
             continue;
+        Node *node = node_at(store, i);
         node_pin(node); /* so that it goes with all that only it holds */
         node_unpin(store, node);
     }

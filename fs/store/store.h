@@ -63,6 +63,9 @@ typedef struct {
     uint32_t node;
     uint32_t node_next;
     int32_t fd;
+    int32_t flags;   /* of the open descriptor; -1: not known */
+    uint32_t opener; /* thread; 0: not known */
+    uint32_t spare;
 } Handle;
 
 /* What was last seen of a name, good for the operation at hand. */
@@ -94,10 +97,11 @@ typedef struct {
 /* Bytes of file that the tables take. */
 #define STORE_FILE_SPAN (2 * (1ULL << 40))
 
-/* Serves the directory root_fd (consumed); store->creds is set by the caller. 0 or negative
+/* Serves the directory root_fd (consumed); store->creds is set by the caller. places: of nodes and
+ * handles. 0 or negative
  * errno. */
-int store_init(Store *store, int root_fd, bool in_place, Names *names, int file, uint64_t offset,
-               uint32_t max_nodes, unsigned long fd_limit);
+int store_init(Store *store, int root_fd, bool in_place, Names *names, int file,
+               const SlotPlace places[2], uint32_t max_nodes, unsigned long fd_limit);
 void store_done(Store *store);
 
 /* Closes what nodes and handles hold. */

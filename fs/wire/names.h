@@ -9,6 +9,7 @@
 #define NAMES_HEALED "healed"
 #define NAMES_STATS "stats"
 #define NAMES_METRICS "metrics"
+#define NAMES_OBSERVED "observed"
 #define NAMES_CONTROL "control"
 
 #define NAMES_XATTR_OWNER "user.lockfs.owner"

@@ -3,25 +3,26 @@ _lockfs_ctl() {
     local word=${COMP_WORDS[COMP_CWORD]} options=
     COMPREPLY=()
     if [ "$COMP_CWORD" = 1 ]; then
-        COMPREPLY=($(compgen -W "list show explain wait run break transfer watch top healed restore stats metrics graph presets doctor --help --version" -- "$word"))
+        COMPREPLY=($(compgen -W "list show explain wait run break transfer watch top healed restore stats metrics graph presets suggest doctor --help --version" -- "$word"))
         return
     fi
     case ${COMP_WORDS[1]} in
     list) options="--json --watch --columns --no-heading --help" ;;
     show) options="--json --help" ;;
     explain) options="--json --file --help" ;;
-    wait) options="--timeout --help" ;;
+    wait) options="--json --timeout --help" ;;
     run) options="--timeout --conflict-exit-code --help" ;;
-    break) options="--yes --kill --help" ;;
-    transfer) options="--help" ;;
+    break) options="--json --yes --kill --help" ;;
+    transfer) options="--json --help" ;;
     watch) options="--json --help" ;;
     top) options="--help" ;;
     healed) options="--json --columns --help" ;;
-    restore) options="--token --as --help" ;;
+    restore) options="--json --token --as --help" ;;
     stats) options="--json --help" ;;
     metrics) options="--help" ;;
-    graph) options="--help" ;;
+    graph) options="--json --help" ;;
     presets) options="--json --help" ;;
+    suggest) options="--json --help" ;;
     doctor) options="--json --help" ;;
     esac
     case $word in

@@ -79,7 +79,7 @@ subtest "lockfs' own name" => sub {
         expect EEXIST => $other, 'symlink', 'text', $own;
         expect EEXIST => $other, 'mknod', $own, 'fifo';
         expect ENOENT => $other, 'rmdir', $own;
-        is_deeply [ sort $other->list($own) ], [qw(control events healed locks metrics stats)], 'still there';
+        is_deeply [ sort $other->list($own) ], [qw(control events healed locks metrics observed stats)], 'still there';
     }
     for my $own ("$p/.lockfs-healed-1-2-x") {
         is_gone $own, 'not there';

@@ -54,6 +54,18 @@ subtest 'observe: nothing is hidden, refused or healed' => sub {
     is $m->umount, 'exit 0', 'the daemon ends well';
 };
 
+subtest 'observe: no bound is one' => sub {
+    my $m = mount_lockfs(source => 'tmpfs', options => 'observe,max_locks=1');
+    my ($p, $c) = ($m->path, client());
+    expect ok => $c, 'mkdir',  "$p/1.lock";
+    expect ok => $c, 'mkdir',  "$p/2.lock";
+    expect ok => $c, 'excl',   "$p/3.lock";
+    expect ok => $c, 'mkdir',  "$p/tmp";
+    expect ok => $c, 'rename', "$p/tmp", "$p/4.lock";
+    is_deeply [ $c->list($p) ], [qw(1.lock 2.lock 3.lock 4.lock)], 'all are there';
+    like $m->log, qr/max_locks/, 'and it is reported';
+};
+
 subtest 'observe: the source changes behind, the same name is taken again' => sub {
     my $m = mount_lockfs(source => 'tmpfs', options => 'observe');
     my $p = $m->path;

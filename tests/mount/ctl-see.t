@@ -19,7 +19,7 @@ expect ok => $holder, 'mkdir', "$p/sub/y.lock";
 subtest 'the directory' => sub {
     ok !(grep { $_ eq '.lockfs' } $other->list($p)), 'never listed';
     is_deeply [ sort $other->list("$p/sub/.lockfs") ],
-        [qw(control events healed locks metrics stats)], 'its files';
+        [qw(control events healed locks metrics observed stats)], 'its files';
     expect EPERM  => $other, 'mkdir', "$p/.lockfs/z";
     expect ENOENT => $other, 'get',   "$p/.lockfs/nothing";
     expect ok     => $holder, 'mkdir', "$p/empty";

@@ -227,7 +227,7 @@ subtest 'presets, doctor, help' => sub {
     is_deeply [ @$git{qw(description file)} ], [ 'ours', "$own/git.preset" ], 'those of LOCKFS_PRESETS come first';
     my $doctor = ctl_json([ 'doctor', '--json', $p ]);
     is_deeply [ grep { $_->{result} ne 'ok' && !$_->{mend} } @$doctor ], [], 'each finding has its mend';
-    for my $name (qw(list show explain wait run break transfer watch top healed restore stats metrics graph presets doctor)) {
+    for my $name (qw(list show explain wait run break transfer watch top healed restore stats metrics graph presets suggest doctor)) {
         my $r = ctl([ $name, '--help' ]);
         ok $r->{status} eq 'exit 0' && $r->{out} =~ /^Usage:\s+lockfs-ctl $name/m, "$name --help";
     }

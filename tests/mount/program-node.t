@@ -40,13 +40,13 @@ END
 sub node { my ($text) = @_; return ('node', script("$frame$text")) }
 
 my %programs = (
-    'fs.promises.mkdir' => [ dir => <<'END' ],
+    'fs.promises.mkdir' => <<'END',
 hold(() => fs.promises.mkdir(lock), () => fs.promises.rmdir(lock), 'EEXIST');
 END
-    'fs.promises.open with wx' => [ file => <<'END' ],
+    'fs.promises.open with wx' => <<'END',
 hold(() => fs.promises.open(lock, 'wx'), async (f) => { await f.close(); await fs.promises.unlink(lock) }, 'EEXIST');
 END
-    'fs.mkdirSync in a worker thread that has ended' => [ dir => <<'END' ],
+    'fs.mkdirSync in a worker thread that has ended' => <<'END',
 const { Worker } = require('worker_threads');
 const inThread = (text) => new Promise((resolve, reject) => {
     const w = new Worker(text, { eval: true, workerData: lock });
@@ -55,13 +55,13 @@ const inThread = (text) => new Promise((resolve, reject) => {
 const act = (name) => inThread(`require('fs').${name}(require('worker_threads').workerData)`);
 hold(() => act('mkdirSync'), () => act('rmdirSync'), 'EEXIST');
 END
-    'proper-lockfile' => [ dir => <<'END' ],
+    'proper-lockfile' => <<'END',
 hold(() => require('proper-lockfile').lock(file, { realpath: false }), (release) => release(), 'ELOCKED');
 END
-    'proper-lockfile, sync' => [ dir => <<'END' ],
+    'proper-lockfile, sync' => <<'END',
 hold(() => require('proper-lockfile').lockSync(file, { realpath: false }), (release) => release(), 'ELOCKED');
 END
-    'lockfile' => [ file => <<'END' ],
+    'lockfile' => <<'END',
 const { promisify } = require('util');
 const lockfile = require('lockfile');
 hold(() => promisify(lockfile.lock)(lock, {}), () => promisify(lockfile.unlock)(lock), 'EEXIST');
@@ -69,9 +69,9 @@ END
 );
 
 for my $name (sort keys %programs) {
-    my ($kind, $text) = @{ $programs{$name} };
+    my $text = $programs{$name};
     my @argv = node($text);
-    subtest $name => sub { holds_well(\@argv, on => $p, bare => $bare, kind => $kind) };
+    subtest $name => sub { holds_well(\@argv, on => $p, bare => $bare) };
 }
 
 subtest 'the heartbeat of proper-lockfile' => sub {
@@ -156,7 +156,7 @@ END
 };
 
 subtest 'lockfile of npm does not rob a live holder that it thinks stale' => sub {
-    my @holder = node($programs{lockfile}[1]);
+    my @holder = node($programs{lockfile});
     my @thief = node(<<'END');
 const { promisify } = require('util');
 const lockfile = require('lockfile');

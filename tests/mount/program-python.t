@@ -1,4 +1,4 @@
-# Python: O_EXCL by hand, mkdir in a thread, and the SoftFileLock of filelock.
+# Python: O_EXCL by hand, mkdir in a thread, the SoftFileLock of filelock, and what lockfile has.
 use v5.30;
 use warnings;
 use Lockfs::Test;
@@ -8,10 +8,10 @@ need_root;
 need_fuse;
 need_program('python3');
 
-# The first one that has the module: Debian's may not be the first in PATH.
-my ($python) = grep { -x && run([ $_, '-c', 'import filelock' ])->{status} eq 'exit 0' }
+# The first one that has the modules: Debian's may not be the first in PATH.
+my ($python) = grep { -x && run([ $_, '-c', 'import filelock, lockfile' ])->{status} eq 'exit 0' }
     map { "$_/python3" } split(/:/, $ENV{PATH}), '/usr/bin';
-plan skip_all => 'needs the python module filelock' if !$python;
+plan skip_all => 'needs the python modules filelock and lockfile' if !$python;
 
 my $m = mount_lockfs(source => 'tmpfs');
 my $p = $m->path;
@@ -34,16 +34,16 @@ def hold(take, drop, busy=FileExistsError):
 END
 
 my %programs = (
-    'os.open with O_EXCL' => [ file => <<'END' ],
+    'os.open with O_EXCL' => <<'END',
 hold(lambda: os.close(os.open(lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY)), lambda: os.unlink(lock))
 END
-    'open with mode x, pid inside' => [ file => <<'END' ],
+    'open with mode x, pid inside' => <<'END',
 def take():
     with open(lock, 'x') as f:
         f.write(str(os.getpid()))
 hold(take, lambda: os.unlink(lock))
 END
-    'a descriptor that is kept and locked' => [ file => <<'END' ],
+    'a descriptor that is kept and locked' => <<'END',
 import fcntl
 def take():
     global fd
@@ -55,9 +55,9 @@ def drop():
     os.unlink(lock)
 hold(take, drop)
 END
-    'os.mkdir' => [ dir => 'hold(lambda: os.mkdir(lock), lambda: os.rmdir(lock))' ],
-    'os.symlink' => [ file => 'hold(lambda: os.symlink(str(os.getpid()), lock), lambda: os.unlink(lock))' ],
-    'os.link of a temporary file' => [ file => <<'END' ],
+    'os.mkdir' => 'hold(lambda: os.mkdir(lock), lambda: os.rmdir(lock))',
+    'os.symlink' => 'hold(lambda: os.symlink(str(os.getpid()), lock), lambda: os.unlink(lock))',
+    'os.link of a temporary file' => <<'END',
 import tempfile
 def take():
     with tempfile.NamedTemporaryFile(dir=os.path.dirname(lock)) as f:
@@ -65,30 +65,42 @@ def take():
         assert os.stat(lock).st_nlink == 2
 hold(take, lambda: os.unlink(lock))
 END
-    'os.mkdir in a thread that has ended' => [ dir => <<'END' ],
+    'os.mkdir in a thread that has ended' => <<'END',
 import concurrent.futures
 def take():
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         pool.submit(os.mkdir, lock).result()
 hold(take, lambda: os.rmdir(lock))
 END
-    'mkdir as a program' => [ dir => <<'END' ],
+    'mkdir as a program' => <<'END',
 import subprocess
 def run(*argv):
     subprocess.run(argv, check=True, stderr=subprocess.DEVNULL)
 hold(lambda: run('mkdir', lock), lambda: run('rmdir', lock), subprocess.CalledProcessError)
 END
-    'SoftFileLock of filelock' => [ file => <<'END' ],
+    'SoftFileLock of filelock' => <<'END',
 import filelock
 l = filelock.SoftFileLock(lock)
 hold(lambda: l.acquire(timeout=0), l.release, filelock.Timeout)
 END
 );
 
+# Those of the module lockfile by what they make; without FILE, but PIDLockFile, they take FILE.lock.
+my %classes = (mkdir => 'MkdirLockFile', link => 'LinkLockFile', symlink => 'SymlinkLockFile', pid => 'PIDLockFile');
+for my $module (sort keys %classes) {
+    my $path = $module eq 'pid' ? 'lock' : 'lock[:-len(".lock")]';
+    $programs{"$classes{$module} of lockfile"} = <<"END";
+import lockfile
+from lockfile.${module}lockfile import $classes{$module}
+l = $classes{$module}($path)
+hold(lambda: l.acquire(timeout=-1), l.release, lockfile.AlreadyLocked)
+END
+}
+
 for my $name (sort keys %programs) {
-    my ($kind, $text) = @{ $programs{$name} };
+    my $text = $programs{$name};
     my $program = script("$frame$text");
-    subtest $name => sub { holds_well([ $python, $program ], on => $p, bare => $bare, kind => $kind) };
+    subtest $name => sub { holds_well([ $python, $program ], on => $p, bare => $bare) };
 }
 
 subtest 'FileLock of filelock is flock(2)' => sub {
@@ -105,5 +117,6 @@ END
     expect ok => client(), 'unlink', "$p/x.lock";
 };
 
-is_deeply [ client()->list($p) ], [], 'nothing is left in the directory';
+# What LinkLockFile linked to the lock is a file of its own: HOST-THREAD.PID-NUMBER, which it removes when it releases.
+is_deeply [ grep { !/^[^.]+-\w+\.\d+-?\d*$/ } client()->list($p) ], [], 'nothing is left in the directory';
 done_testing;

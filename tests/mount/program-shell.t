@@ -15,18 +15,18 @@ mkdir $bare;
 
 # How the lock is taken and how it is given back.
 my %ways = (
-    'mkdir'                      => [ dir  => 'mkdir "$lock"',                                'rmdir "$lock"' ],
-    'mkdir with a pid inside'    => [ dir  => 'mkdir "$lock" && echo $$ >"$lock/pid"',        'rm -rf "$lock"' ],
-    'mkdir of busybox'           => [ dir  => 'busybox mkdir "$lock"',                        'busybox rmdir "$lock"' ],
-    'mkdir in a subshell'        => [ dir  => '(cd / && mkdir "$lock")',                      '(rmdir "$lock")' ],
-    'mkdir by other helpers'     => [ dir  => 'timeout 60 env LC_ALL=C nice mkdir "$lock"',   'rmdir "$lock"' ],
-    'ln -s'                      => [ file => 'ln -s $$ "$lock"',                             'rm -f "$lock"' ],
-    'ln of a file of its own'    => [ file => 'echo $$ >"$lock.$$"; ln "$lock.$$" "$lock"; r=$?; rm -f "$lock.$$"; [ $r = 0 ]',
+    'mkdir'                      => [ 'mkdir "$lock"',                                'rmdir "$lock"' ],
+    'mkdir with a pid inside'    => [ 'mkdir "$lock" && echo $$ >"$lock/pid"',        'rm -rf "$lock"' ],
+    'mkdir of busybox'           => [ 'busybox mkdir "$lock"',                        'busybox rmdir "$lock"' ],
+    'mkdir in a subshell'        => [ '(cd / && mkdir "$lock")',                      '(rmdir "$lock")' ],
+    'mkdir by other helpers'     => [ 'timeout 60 env LC_ALL=C nice mkdir "$lock"',   'rmdir "$lock"' ],
+    'ln -s'                      => [ 'ln -s $$ "$lock"',                             'rm -f "$lock"' ],
+    'ln of a file of its own'    => [ 'echo $$ >"$lock.$$"; ln "$lock.$$" "$lock"; r=$?; rm -f "$lock.$$"; [ $r = 0 ]',
                                       'rm "$lock"' ],
-    'mkfifo'                     => [ file => 'mkfifo "$lock"',                               'rm "$lock"' ],
-    'noclobber'                  => [ file => 'set -C; { echo $$ >"$lock"; }; r=$?; set +C; [ $r = 0 ]', 'rm "$lock"' ],
-    'noclobber in a subshell'    => [ file => '( set -C; echo $$ >"$lock" )',                 'rm "$lock"' ],
-    'noclobber in a substitution' => [ file => 'r=$(set -C; : >"$lock" && echo mine); [ "$r" = mine ]', 'rm "$lock"' ],
+    'mkfifo'                     => [ 'mkfifo "$lock"',                               'rm "$lock"' ],
+    'noclobber'                  => [ 'set -C; { echo $$ >"$lock"; }; r=$?; set +C; [ $r = 0 ]', 'rm "$lock"' ],
+    'noclobber in a subshell'    => [ '( set -C; echo $$ >"$lock" )',                 'rm "$lock"' ],
+    'noclobber in a substitution' => [ 'r=$(set -C; : >"$lock" && echo mine); [ "$r" = mine ]', 'rm "$lock"' ],
 );
 
 sub lock_script {
@@ -49,11 +49,11 @@ my %shells = (dash => ['dash'], bash => ['bash'], 'busybox sh' => [ 'busybox', '
 my @shells = $ENV{LOCKFS_QUICK} ? ('dash') : sort keys %shells;
 
 for my $way (sort keys %ways) {
-    my ($kind, $take, $drop) = @{ $ways{$way} };
+    my ($take, $drop) = @{ $ways{$way} };
     my $script = lock_script($take, $drop);
     for my $shell (@shells) {
         subtest "$way, $shell" => sub {
-            holds_well([ @{ $shells{$shell} }, $script ], on => $p, bare => $bare, kind => $kind);
+            holds_well([ @{ $shells{$shell} }, $script ], on => $p, bare => $bare);
         };
     }
 }
@@ -80,7 +80,7 @@ subtest 'a trap still releases' => sub {
 
 subtest 'install makes the script the owner' => sub {
     my @sh = ('dash', lock_script('[ ! -e "$lock" ] && install -m 600 /dev/null "$lock"', 'rm "$lock"'));
-    holds_well(\@sh, on => $p, bare => $bare, kind => 'file');
+    holds_well(\@sh, on => $p, bare => $bare);
     my $script = hold([ @sh, "$p/x.lock" ]);
     isnt run([ 'install', '-m', '600', '/dev/null', "$p/x.lock" ])->{status}, 'exit 0',
         'install by somebody else does not replace the lock';

@@ -147,7 +147,7 @@ sub install {
     return (stat $program)[1];
 }
 
-for my $version (1, 2) {
+for my $version (1, 2, 3) {
     subtest "an installed program takes over the layout $version" => sub {
         my ($program, $m) = mount_own("from-$version", LOCKFS_STATE_VERSION => $version);
         my $h   = hold($m);

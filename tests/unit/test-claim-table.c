@@ -56,9 +56,10 @@ static void world_init(World *w, uint32_t max, uint64_t first_token)
     memset(w, 0, sizeof *w);
     w->fd = slot_file_new("test");
     g_assert_cmpint(w->fd, >=, 0);
-    g_assert_cmpint(names_init(&w->names, w->fd, 0, max), ==, 0);
-    g_assert_cmpint(
-        claim_table_init(&w->table, &w->names, w->fd, NAMES_FILE_SPAN, max, first_token), ==, 0);
+    g_assert_cmpint(names_init(&w->names, w->fd, 0, 1ULL << 43, max), ==, 0);
+    const SlotPlace places[] = {{NAMES_FILE_SPAN, sizeof(Claim)},
+                                {NAMES_FILE_SPAN + (1ULL << 40), sizeof(Owner)}};
+    g_assert_cmpint(claim_table_init(&w->table, &w->names, w->fd, places, max, first_token), ==, 0);
     w->last_token = first_token;
 }
 

@@ -9,7 +9,7 @@ static void names_open(Names *names, int *fd, uint32_t max)
 {
     *fd = slot_file_new("test");
     g_assert_cmpint(*fd, >=, 0);
-    g_assert_cmpint(names_init(names, *fd, 0, max), ==, 0);
+    g_assert_cmpint(names_init(names, *fd, 0, 1ULL << 43, max), ==, 0);
 }
 
 static void names_close(Names *names, int fd)

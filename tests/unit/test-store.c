@@ -32,12 +32,14 @@ static void world_open(World *w, gconstpointer in_place)
     w->path = g_dir_make_tmp("lockfs-store-XXXXXX", NULL);
     int root = open(w->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     w->file = slot_file_new("test");
-    g_assert_cmpint(names_init(&w->names, w->file, 0, MAX_NODES), ==, 0);
+    g_assert_cmpint(names_init(&w->names, w->file, 0, 1ULL << 43, MAX_NODES), ==, 0);
     creds_init(&w->creds, no_groups, NULL);
     w->store.creds = &w->creds;
-    g_assert_cmpint(store_init(&w->store, root, in_place != NULL, &w->names, w->file,
-                               NAMES_FILE_SPAN, MAX_NODES, 1024),
-                    ==, 0);
+    const SlotPlace places[] = {{NAMES_FILE_SPAN, sizeof(Node)},
+                                {NAMES_FILE_SPAN + (1ULL << 40), sizeof(Handle)}};
+    g_assert_cmpint(
+        store_init(&w->store, root, in_place != NULL, &w->names, w->file, places, MAX_NODES, 1024),
+        ==, 0);
     w->self = creds_daemon(&w->creds);
     w->root = node_root(&w->store);
 }
@@ -312,7 +314,7 @@ static void test_unlinked_but_open(World *w, gconstpointer in_place)
     uint64_t fh;
     Node *file = make_file(w, w->root, "a", "text");
     int fd = source_open(&w->store, &w->self, file, O_RDWR);
-    Handle *handle = handle_new(&w->store, file, fd, &fh);
+    Handle *handle = handle_new(&w->store, file, fd, 0, &fh);
     g_assert_true(handle_by_id(&w->store, fh) == handle);
     g_assert_cmpint(remove_name(w, w->root, "a", file), ==, 0);
     g_assert_cmpint(source_stat(&w->store, file, handle, &st), ==, 0);

@@ -13,7 +13,7 @@ my $serial = 0;
 
 sub new {
     my ($class, %opt) = @_;
-    my @argv = (helper('client'));
+    my @argv = @{ delete $opt{program} // [ helper('client') ] };
     push @argv, '--pidns', $opt{pidns} if $opt{pidns};
     if (defined $opt{user}) {    # by the client itself: a pid namespace comes first and takes root
         my $groups = join ',', @{ delete $opt{groups} // [] };
@@ -21,7 +21,7 @@ sub new {
     }
     @argv = (@{ $opt{under} }, @argv) if $opt{under};
     my $self = $class->SUPER::new(\@argv, %opt, pipes => 1);
-    $self->{dir} = $opt{dir};
+    @$self{qw(dir pidfile)} = @opt{qw(dir pidfile)};
     return $self->_greet;
 }
 
@@ -31,13 +31,24 @@ sub new_at_pid {
     return $class->new(%opt, under => [ helper('spawn-at-pid'), $pid ]);
 }
 
+# The number it gives itself.
+sub _announced {
+    my ($self) = @_;
+    my $line = $self->recv // die 'client: ended before it was ready (' . $self->status_text . ")\n";
+    $line =~ /^ready (\d+)$/ or die "client: expected 'ready PID', got '$line'\n";
+    return $1;
+}
+
 sub _greet {
     my ($self) = @_;
-    my $line = $self->recv // die "client: ended before it was ready (" . $self->status_text . ")\n";
-    $line =~ /^ready (\d+)$/ or die "client: expected 'ready PID', got '$line'\n";
-    $self->{pid} = $1;
+    $self->{pid} = $self->_announced;
     return $self;
 }
+
+# What a client in a container sees differently: paths below its directory, and the numbers of its children.
+sub inside { return $_[1] }
+
+sub place_child { my ($self, $child, $number) = @_; $child->{pid} = $number }
 
 # Starts a command and does not wait; the reply comes with reply().
 sub start {
@@ -92,7 +103,7 @@ sub fork_client {
         chmod 0666, $fifo;
     }
     my $flags = join(',', grep { $opt{$_} } qw(detach setsid)) || 'plain';
-    my $reply = $self->do('serve', @fifos, $flags);
+    my $reply = $self->do('serve', (map { $self->inside($_) } @fifos), $flags);
     $reply eq 'ok' or die "serve: $reply\n";
     open my $to,   '>', $fifos[0] or die "$fifos[0]: $!\n";
     open my $from, '<', $fifos[1] or die "$fifos[1]: $!\n";
@@ -102,7 +113,7 @@ sub fork_client {
         to => $to, from => $from, buffer => '', owner => $$, dir => $dir,
         parent => $opt{detach} ? undef : $self,
     }, 'Lockfs::Client::Forked';
-    $child->_greet;
+    $self->place_child($child, $child->_announced);
     $child->{child} = $child->{pid};
     $Lockfs::Process::LIVE{ $child->{pid} } = $child;
     return $child;
@@ -129,7 +140,7 @@ sub wait {
     $self->{status} = -1;
     my $parent = $self->{parent};
     if ($parent && $parent->{owner} == $$ && $parent->alive) {
-        my $reply = eval { $parent->do('reap', $self->{pid}) } // '';
+        my $reply = eval { $parent->do('reap', $self->{number} // $self->{pid}) } // '';
         $self->{status} = $1 if $reply =~ /^ok (\d+)$/;
     }
     return $self->{status};

@@ -11,7 +11,7 @@ use Exporter qw(import);
 use Lockfs::Process;
 use Lockfs::Test;
 
-our @EXPORT = qw(script hold try_once let_go holds_well);
+our @EXPORT = qw(script hold try_once let_go holds_well cannot_be_robbed);
 
 my $serial = 0;
 
@@ -66,19 +66,21 @@ sub _fails_on_bare {
     system 'rm', '-rf', "$dir/$lock";
 }
 
-sub _cannot_be_robbed {
-    my ($lock, $kind, $thief) = @_;
-    expect EBUSY => $thief, $kind eq 'dir' ? 'rmdir' : 'unlink', $lock;
+# A stranger does not get rid of a lock that is held.
+sub cannot_be_robbed {
+    my ($lock, $thief) = @_;
+    my $is_dir = -d $lock && !-l $lock;
+    expect EBUSY => $thief, $is_dir ? 'rmdir' : 'unlink', $lock;
     expect EBUSY => $thief, 'rename', $lock, "$lock.stolen";
     isnt run([ 'rm', '-rf', $lock ])->{status}, 'exit 0', 'rm -rf fails';
     ok _is_there($lock), 'and the lock is there';
 }
 
 # The whole life of one program's lock in the directory $on of a mount, beside an ordinary directory $bare:
-# undisturbed work, a holder that is killed, thieves. kind is 'dir' or 'file'.
+# undisturbed work, a holder that is killed, thieves.
 sub holds_well {
     my ($argv, %opt) = @_;
-    my ($on, $lock, $kind) = ($opt{on}, $opt{lock} // 'x.lock', $opt{kind} // 'dir');
+    my ($on, $lock) = ($opt{on}, $opt{lock} // 'x.lock');
     my $path = "$on/$lock";
     my $thief = $opt{thief} // client();
     _fails_on_bare($argv, $opt{bare}, $lock) if $opt{bare};
@@ -86,7 +88,7 @@ sub holds_well {
     my $holder = hold([ @$argv, $path ]);
     is $holder->{said}, 'held', 'takes the lock';
     is try_once([ @$argv, $path ]), 'busy', 'the next one does not';
-    _cannot_be_robbed($path, $kind, $thief);
+    cannot_be_robbed($path, $thief);
     is let_go($holder), 'exit 0', 'releases';
     ok !_is_there($path), 'nothing is left';
 
@@ -95,7 +97,7 @@ sub holds_well {
     $holder->kill9;
     my $next = hold([ @$argv, $path ]);
     is $next->{said}, 'held', 'the next one has the lock at once when the holder was killed';
-    _cannot_be_robbed($path, $kind, $thief);
+    cannot_be_robbed($path, $thief);
     is let_go($next), 'exit 0', 'and releases';
     ok !_is_there($path), 'nothing is left of either';
     $thief->stop unless $opt{thief};
