@@ -27,6 +27,7 @@ struct InferWalk {
     Creds creds;
     dev_t dev;
     unsigned entries;
+    bool prepared;
     GArray *levels;   /* of DIR pointers, from the root down */
     GString *path;    /* of the innermost */
     GPtrArray *young; /* paths */
@@ -134,6 +135,9 @@ static void look_at(InferWalk *walk, const struct dirent *entry)
         return;
     bool is_dir = is_directory(dirfd(innermost(walk)), entry);
     if (is_lock(walk, name, is_dir)) {
+        if (!walk->prepared)
+            infer_prepare(walk->engine);
+        walk->prepared = true;
         if (judge(walk, walk->path->str, name))
             g_ptr_array_add(walk->young, g_build_filename(walk->path->str, name, NULL));
     } else if (is_dir) {

@@ -25,7 +25,6 @@
 struct Infer {
     bool heal;        /* all but what is provably owned */
     bool shared;      /* other machines may have made what is there */
-    int64_t since_ns; /* what was changed later is none of it; 0: not known */
     Bearers *bearers; /* NULL until needed */
     GHashTable *unowned;
 };
@@ -75,8 +74,6 @@ void infer_begin(Engine *engine)
 {
     if (!engine->recovered)
         engine->lasting->begun_ns = clock_ns(clock_file_now());
-    if (engine->infer)
-        engine->infer->since_ns = engine->lasting->begun_ns;
 }
 
 /* --- what is remembered --- */
@@ -165,6 +162,20 @@ static const Bearers *bearers_now(Engine *engine)
     return infer->bearers;
 }
 
+void infer_prepare(Engine *engine)
+{
+    Infer *infer = engine->infer;
+    engine_lock(engine);
+    bool needed = !infer->bearers;
+    engine_unlock(engine);
+    Bearers *bearers = needed ? bearers_new(engine->proc) : NULL;
+    engine_lock(engine);
+    if (!infer->bearers)
+        infer->bearers = g_steal_pointer(&bearers);
+    engine_unlock(engine);
+    bearers_free(bearers);
+}
+
 static InferenceHost host_of(const Bearers *bearers, const Evidence *evidence)
 {
     if (!evidence->recorded || !evidence->record.host[0])
@@ -178,7 +189,7 @@ static void decide(Case *c, const Bearers *bearers)
     const Evidence *evidence = &c->evidence;
     const LockRecord *record = evidence->recorded ? &evidence->record : NULL;
     InferenceWorld world = bearers_world(bearers);
-    world.seen_ns = c->engine->infer->since_ns;
+    world.seen_ns = c->engine->lasting->begun_ns;
     world.now_ns = clock_real_ns();
     world.shared = c->engine->infer->shared;
     world.host = host_of(bearers, evidence);
@@ -295,8 +306,7 @@ static Claim *settle(const Case *c)
 
 static bool is_left_over(Engine *engine, const struct stat *st)
 {
-    const Infer *infer = engine->infer;
-    return infer && clock_ns(st->st_ctim) < infer->since_ns;
+    return engine->infer && clock_ns(st->st_ctim) < engine->lasting->begun_ns;
 }
 
 Claim *infer_entry(Engine *engine, Node *dir, const char *name, Node *node, const struct stat *st)

@@ -33,8 +33,13 @@ typedef struct {
 Infer *infer_new(const EngineOptions *options);
 void infer_free(Infer *infer);
 
-/* Serving begins, for the first time or after a takeover. Without the lock. */
+/* Serving begins: what is changed from here on is no left-over, for later workers neither. Without
+ * the lock. */
 void infer_begin(Engine *engine);
+
+/* Takes the census that judging needs, if there is none yet; else the first judgement does. It
+ * reads all of /proc. Without the lock. */
+void infer_prepare(Engine *engine);
 
 /* The entry (dir, name) was found and has no claim: judges it, if it is a lock. The claim that it
  * is now, up to date; NULL: none. */
