@@ -103,6 +103,7 @@ typedef struct {
     bool idle;
     bool exit_known;
     uint8_t kind;        /* of program, while plain: the layer below's enum */
+    uint8_t presumed;    /* the engine's: why it is taken for dead, where nobody saw it die */
     int32_t exit_status; /* as of wait(2), when exit_known */
 } Owner;
 

@@ -73,6 +73,8 @@ static int run_explain(const Steering *s)
     json_out_string(out, "result", found.rule && found.rule->kind == RULE_LOCK ? "lock" : "data");
     json_out_bool(out, "exists", found.exists);
     json_out_bool(out, "held", found.held);
+    if (found.unowned)
+        json_out_string(out, "unowned", found.unowned);
     viewer_rule(out, "rule", found.rule);
     json_out_begin(out, "matching", '[');
     for (guint i = 0; i < found.rules->len; i++)

@@ -76,8 +76,10 @@ static bool open_proc(Lockfs *lockfs)
 static bool start_engine(Lockfs *lockfs)
 {
     const Options *options = lockfs->options;
+    EngineOptions engine = options->engine;
+    engine.shared = lockfs->source.network;
     int r = engine_init(&lockfs->engine, fd_take(&lockfs->source.root),
-                        options->in_place || !options->source, &options->engine, options->rules,
+                        options->in_place || !options->source, &engine, options->rules,
                         lockfs->proc, lockfs->helpers, lockfs->state);
     if (r < 0)
         log_error("cannot start: %s", strerror(-r));

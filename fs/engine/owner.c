@@ -416,7 +416,15 @@ void owner_recover(Engine *engine, Owner *owner)
     owner_settle(engine, owner);
 }
 
-Owner *owner_adopt(Engine *engine, const Owner *was, Proof *proof)
+Owner *owner_add_dead(Engine *engine, const Owner *fields)
+{
+    Owner dead = *fields;
+    dead.pidfd = dead.cgroup_events = dead.exec_watch = -1;
+    dead.dead = true;
+    return owner_add(&engine->claims, &dead);
+}
+
+Owner *owner_adopt(Engine *engine, const Owner *was, Proof *proof, uint8_t presumed)
 {
     if (proof->life != PIDREF_DEAD)
         return owner_obtain(engine, &proof->ref, (OwnerScope)was->scope, &proof->cgroup_events,
@@ -425,13 +433,10 @@ Owner *owner_adopt(Engine *engine, const Owner *was, Proof *proof)
         .pid = was->pid,
         .start_time = was->start_time,
         .inode = was->inode,
-        .pidfd = -1,
-        .cgroup_events = -1,
-        .exec_watch = -1,
         .uid = was->uid,
         .scope = was->scope,
-        .dead = true,
+        .presumed = presumed,
     };
     memcpy(fields.comm, was->comm, sizeof fields.comm);
-    return owner_add(&engine->claims, &fields);
+    return owner_add_dead(engine, &fields);
 }

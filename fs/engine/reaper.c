@@ -378,6 +378,7 @@ static void *reaper_main(void *data)
         int n = death_watch_wait(engine->reaper->watch, dead, BATCH, timeout_ms(engine, retry_at));
         for (int i = 0; i < n; i++)
             reap(engine, dead[i]);
+        trash_measure(engine);
         trash_expire(engine, clock_real_ns());
         tell_what_waited(engine);
         retry_failed(engine, &retry_at);

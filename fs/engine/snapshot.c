@@ -79,6 +79,36 @@ void snapshot_add(Engine *engine, const Node *top, const Claim *claim, GString *
     g_array_append_val(snapshot->claims, copy);
 }
 
+typedef struct {
+    Engine *engine;
+    Node *top;
+    Snapshot *snapshot;
+} Unclaimed;
+
+static void add_unowned(void *user, const Unowned *unowned)
+{
+    const Unclaimed *unclaimed = user;
+    Snapshot *snapshot = unclaimed->snapshot;
+    g_autofree char *path = snapshot_path_below(unclaimed->engine, unclaimed->top, unowned->path);
+    if (!path)
+        return;
+    SnapshotClaim copy = {
+        .path = g_string_chunk_insert(snapshot->strings, path),
+        .acquired_ns = unowned->entry.made_ns,
+        .rule = unowned->rule,
+        .kind = unowned->kind,
+        .unowned = inference_text(unowned->reason),
+        .recorded_pid = unowned->record.pid,
+        .recorded_host = g_string_chunk_insert(snapshot->strings, unowned->record.host),
+    };
+    g_array_append_val(snapshot->claims, copy);
+}
+
+void snapshot_add_unowned(Engine *engine, Node *top, Snapshot *snapshot)
+{
+    infer_each(engine, add_unowned, &(Unclaimed){engine, top, snapshot});
+}
+
 static int take_claim(Engine *engine, const Node *top, uint32_t index, Snapshot *out)
 {
     const Claim *claim = life_look(engine, index);
@@ -91,13 +121,22 @@ static int take_claim(Engine *engine, const Node *top, uint32_t index, Snapshot 
     return -ENOENT;
 }
 
+static int take_name(Engine *engine, Node *top, const char *name, Snapshot *out)
+{
+    const Unowned *unowned = infer_find(engine, top, name);
+    const Claim *claim = unowned ? NULL : life_find(engine, top, name);
+    if (!unowned)
+        return take_claim(engine, top, claim ? claim_index(&engine->claims, claim) : 0, out);
+    snapshot_begin(engine, out);
+    add_unowned(&(Unclaimed){engine, top, out}, unowned);
+    return 0;
+}
+
 int snapshot_take_one(Engine *engine, uint64_t dir, const char *name, Snapshot *out)
 {
     engine_lock(engine);
-    const Node *top = node_by_id(&engine->store, dir);
-    const Claim *claim = top ? life_find(engine, top, name) : NULL;
-    int r = top ? take_claim(engine, top, claim ? claim_index(&engine->claims, claim) : 0, out)
-                : -ESTALE;
+    Node *top = node_by_id(&engine->store, dir);
+    int r = top ? take_name(engine, top, name, out) : -ESTALE;
     engine_unlock(engine);
     return r;
 }
@@ -125,7 +164,7 @@ void snapshot_done(Snapshot *snapshot)
     rule_set_unref(snapshot->rules);
 }
 
-char *snapshot_heal_path(Engine *engine, Node *top, const char *path)
+char *snapshot_path_below(Engine *engine, Node *top, const char *path)
 {
     const char *here = entry_path_of(engine, top);
     size_t len = strlen(here);
@@ -144,7 +183,7 @@ GPtrArray *snapshot_heals(Engine *engine, uint64_t dir)
         list = heals_list(engine);
         for (guint i = list->len; i-- > 0;) {
             Heal *heal = g_ptr_array_index(list, i);
-            char *path = snapshot_heal_path(engine, top, heal->path);
+            char *path = snapshot_path_below(engine, top, heal->path);
             g_free(heal->path);
             heal->path = path;
             if (!path)

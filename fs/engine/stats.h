@@ -11,6 +11,9 @@ typedef enum {
     HEAL_SIGNALLED,
     HEAL_DIED, /* how is not known */
     HEAL_BROKEN,
+    HEAL_INFERRED, /* left there before lockfs came: nobody has the pid that it names */
+    HEAL_RECYCLED, /* the pid is another process's now */
+    HEAL_REBOOT,   /* older than this boot */
     HEAL_CAUSES,
 } HealCause;
 

@@ -33,6 +33,7 @@ typedef enum {
     OWNER_VIA_SCOPE,       /* widened by the rule's scope */
     OWNER_SCOPE_FELL_BACK, /* the scope asked for could not be proven; narrower one taken */
     OWNER_TRANSFERRED,     /* made the owner by command */
+    OWNER_INFERRED,        /* from what the entry said when lockfs came */
 } OwnerReason;
 
 typedef struct {
