@@ -250,6 +250,25 @@ subtest 'the worker is killed between the two' => sub {
     rmdir "$p/data.lock";
 };
 
+for my $case ([ 'where nobody can tell how a process ended', env => { LOCKFS_WITHOUT => 'pidfd-info' } ],
+    [ 'on a mount of an ordinary user', user => unprivileged, options => '' ]) {
+    my ($where, %opt) = @$case;
+    subtest $where => sub {
+        my $mount = mount_lockfs(%opt);
+        my ($q, @as) = ($mount->path, $opt{user} ? (user => $opt{user}) : ());
+        my ($dated, $held, $looker) = map { client(@as) } 1 .. 3;
+        expect ok => $dated, 'excl', "$q/data.lock";
+        expect ok => $dated, 'utimens', "$q/data.lock", $old, $old;
+        expect ok => $held, 'excl', "$q/held.lock";
+        $_->stop for $dated, $held;
+        is $looker->stat("$q/data.lock")->{mtime}, $old, 'what was dated stays';
+        is $looker->stat("$q/held.lock"), 'ENOENT', 'what was not goes';
+        is run([ 'tar', '-xmf', temp_path('archive.tar'), '-C', $q ], @as)->{status}, 'exit 0', 'tar unpacks';
+        ok ref $looker->stat("$q/$_.lock"), "$_.lock stays" for qw(one two);
+        is $mount->umount, 'exit 0', 'unmounted';
+    };
+}
+
 subtest 'a maker that ended while nobody served' => sub {
     my $source = temp_path('unserved');
     mkdir $source;
