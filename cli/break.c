@@ -80,8 +80,9 @@ static Status break_it(const Target *target, JsonObject *claim, gboolean killed)
 
 Status break_run(int argc, char **argv)
 {
-    gboolean yes = FALSE, with_kill = FALSE;
+    gboolean yes = FALSE, with_kill = FALSE, json = FALSE;
     const GOptionEntry entries[] = {
+        {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print the claim as it was", NULL},
         {"yes", 'y', 0, G_OPTION_ARG_NONE, &yes, "do not ask", NULL},
         {"kill", 'k', 0, G_OPTION_ARG_NONE, &with_kill,
          "kill the owner first and wait for its death", NULL},
@@ -104,5 +105,9 @@ Status break_run(int argc, char **argv)
         status = ask(argv[1], with_kill);
     if (status == STATUS_DONE && with_kill)
         status = kill_owner(argv[1], claim);
-    return status == STATUS_DONE ? break_it(&target, claim, with_kill) : status;
+    if (status == STATUS_DONE)
+        status = break_it(&target, claim, with_kill);
+    if (status == STATUS_DONE && json)
+        record_print_object(claim);
+    return status;
 }

@@ -17,6 +17,9 @@
 #define UNDO_GROW (256ULL << 10)
 #define UNDO_KEPT (4ULL << 20)
 
+/* Beside the phase: a recovery is changing records. */
+#define RECOVERING 0x100U
+
 /* A kept record, followed by its bytes. */
 typedef struct {
     uint32_t array, index;
@@ -129,6 +132,36 @@ unsigned journal_rollback(Journal *journal)
 static void open_section(Journal *journal)
 {
     journal->keeper.stamp = ++journal->shared->stamp;
+}
+
+JournalPhase journal_phase(const Journal *journal)
+{
+    return (JournalPhase)(journal->shared->phase & ~RECOVERING);
+}
+
+bool journal_is_undecided(const Journal *journal)
+{
+    JournalPhase phase = journal_phase(journal);
+    return phase == JOURNAL_SERVING || phase == JOURNAL_BACKGROUND ||
+           (journal->shared->phase & RECOVERING);
+}
+
+void journal_recovery_begin(Journal *journal)
+{
+    JournalShared *shared = journal->shared;
+    if (!journal_is_undecided(journal)) { /* what is in the log is over */
+        shared->acts[shared->current].state = ACT_STATE_NONE;
+        set_used(journal, 0);
+        __atomic_store_n(&shared->phase, shared->phase | RECOVERING, __ATOMIC_RELEASE);
+    }
+    open_section(journal);
+}
+
+void journal_recovery_end(Journal *journal)
+{
+    journal->keeper.stamp = 0;
+    journal->n_closes = 0; /* nobody names them: they are swept with all that the dead one left */
+    __atomic_store_n(&journal->shared->phase, (uint32_t)journal_phase(journal), __ATOMIC_RELEASE);
 }
 
 static void set_phase(Journal *journal, JournalPhase phase)

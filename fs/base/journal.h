@@ -16,6 +16,10 @@
  *   PASSED               the changes stand; the request may be run again for its answer, since it
  *                        changes nothing by itself (or somebody else answers it).
  *
+ * A process that died in SERVING or BACKGROUND leaves an operation that is *undecided*: its records
+ * are to be brought back. So it is while the next process puts the tables in order
+ * (journal_recovery_begin), whatever the phase was.
+ *
  * An *act* is the one step of an operation that this memory cannot take back: a system call that
  * changes the source. journal_act_begin() notes what will be done and what stood there before; it
  * is a point of no return for the changes made so far, and journal_rollback() goes back to it and
@@ -48,6 +52,7 @@ typedef enum {
     ACT_STATE_NONE,
     ACT_STATE_BEGUN,
     ACT_STATE_DONE,
+    ACT_STATE_FORSAKEN, /* done, and is to be undone */
 } JournalActState;
 
 typedef struct {
@@ -117,6 +122,14 @@ void journal_add(Journal *journal, SlotArray *array);
 /* Brings back the records as they were when the operation, or its last act, began; counts the
  * arrays anew. Does not change the phase. Returns how many records. */
 unsigned journal_rollback(Journal *journal);
+
+JournalPhase journal_phase(const Journal *journal);
+bool journal_is_undecided(const Journal *journal);
+
+/* Around changes of records between journal_rollback() and whatever comes next: killed there, they
+ * are brought back, too. The phase and the act stay what they are. */
+void journal_recovery_begin(Journal *journal);
+void journal_recovery_end(Journal *journal);
 
 void journal_begin(Journal *journal, JournalPhase phase, uint64_t unique);
 

@@ -10,6 +10,7 @@
 #include "daemon/state-file.h"
 #include "daemon/through-mount.h"
 #include "engine/layout.h"
+#include "engine/reaper.h"
 #include "engine/recover.h"
 #include "fuse/request-store.h"
 #include "fuse/server.h"
@@ -124,14 +125,16 @@ static bool take_over(Lockfs *lockfs, const KeeperStart *start)
     if (!start_server(lockfs))
         return false;
     fuse_server_take_over(lockfs->server, recovery.phase, &takeover);
+    Takeover told = {start->why, start->signal, clock_boot_ns() - start->died_ns, recovery.claims};
+    engine_taken_over(&lockfs->engine, &told);
     const LogField fields[] = {{"LOCKFS_EVENT", "takeover"}, {"LOCKFS_REASON", start->cause}};
     log_with_fields(
         LOG_LEVEL_INFO, fields, 2,
         "%s: another worker took over (%s): %.1f ms, %u claims and %u open files carried "
         "over, %u requests run again%s",
         lockfs->options->mountpoint, start->cause,
-        (double)(clock_boot_ns() - start->died_ns) / (double)CLOCK_NS_PER_MS, recovery.claims,
-        recovery.handles, takeover.again, takeover.resent ? ", the kernel resends" : "");
+        (double)told.duration_ns / (double)CLOCK_NS_PER_MS, recovery.claims, recovery.handles,
+        takeover.again, takeover.resent ? ", the kernel resends" : "");
     return true;
 }
 
@@ -184,9 +187,13 @@ static void become_keeper(void *ctx)
 {
     Lockfs *lockfs = ctx;
     log_warning("%s: the keeper is gone: the worker takes its place", lockfs->options->mountpoint);
+    /* Its thread may be in a call on our own mount, from which only an answer of the serving one
+     * frees it. An exec ends that one first and then waits for the other: for ever. */
+    reaper_stop(&lockfs->engine);
     engine_lock(&lockfs->engine); /* no descriptor comes or goes */
     int r = resume_exec(lockfs->state, false);
     engine_unlock(&lockfs->engine);
+    reaper_start(&lockfs->engine);
     log_error("%s: cannot start a new keeper: %s; the mount ends with this process",
               lockfs->options->mountpoint, strerror(-r));
 }

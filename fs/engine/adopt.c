@@ -162,8 +162,7 @@ int engine_adopt(Engine *engine, int file, EngineWorld world, EngineAdoption *ad
     int r = tables_open(old, file, NULL);
     if (r < 0)
         return r;
-    JournalPhase phase = (JournalPhase)old->journal.shared->phase;
-    if (phase == JOURNAL_SERVING || phase == JOURNAL_BACKGROUND) {
+    if (journal_is_undecided(&old->journal)) {
         journal_rollback(&old->journal);
         journal_end(&old->journal);
     }

@@ -159,8 +159,7 @@ int layout_convert(int file, uint32_t otherwise)
     if (r < 0)
         return r;
     /* What the journal keeps is of the old size. */
-    JournalPhase phase = (JournalPhase)old->journal.shared->phase;
-    if (phase == JOURNAL_SERVING || phase == JOURNAL_BACKGROUND)
+    if (journal_is_undecided(&old->journal))
         journal_rollback(&old->journal);
     r = copy_grown(old, file, &was);
     tables_close(old);

@@ -387,6 +387,7 @@ static void *reaper_main(void *data)
 int reaper_start(Engine *engine)
 {
     engine_lock(engine);
+    engine->reaper->stopping = false;
     int r = pthread_create(&engine->reaper->thread, NULL, reaper_main, engine);
     engine->reaper->started = r == 0;
     engine_unlock(engine);

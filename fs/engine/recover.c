@@ -1,5 +1,6 @@
 #include "engine/recover.h"
 
+#include "base/crash-point.h"
 #include "base/fd.h"
 #include "engine/heals.h"
 #include "engine/life.h"
@@ -90,43 +91,52 @@ static void sweep_names(Engine *engine)
     names_sweep(&engine->names, marks);
 }
 
-static void recover_claims(Engine *engine)
+/* Counts and links anew: what comes of it is the same each time. */
+static void rebuild(Engine *engine)
 {
+    store_recover(&engine->store);
     claim_table_recover(&engine->claims);
     g_hash_table_remove_all(engine->per_uid);
     for (uint32_t i = 1; i <= engine->claims.claims.used; i++)
         if (slot_is_used(&engine->claims.claims, i))
             life_recover(engine, claim_at(&engine->claims, i));
+    heals_recover(engine);
+}
+
+/* Lets go of what only the dead process needed. */
+static void let_go(Engine *engine)
+{
+    journal_recovery_begin(&engine->journal);
     for (uint32_t i = 1; i <= engine->claims.owners.used; i++)
         if (slot_is_used(&engine->claims.owners, i))
             owner_recover(engine, owner_at(&engine->claims, i));
+    act_hold(&engine->store, true);
+    store_settle_all(&engine->store);
+    sweep_names(engine);
+    act_hold(&engine->store, false);
+    CRASH_POINT("recovery-ending");
+    journal_recovery_end(&engine->journal);
 }
 
 int engine_recover(Engine *engine, bool (*keep)(void *ctx, int fd), void *ctx,
                    EngineRecovery *recovery)
 {
-    JournalPhase phase = (JournalPhase)engine->journal.shared->phase;
-    bool undo = phase == JOURNAL_SERVING || phase == JOURNAL_BACKGROUND;
+    JournalPhase phase = journal_phase(&engine->journal);
     *recovery = (EngineRecovery){.phase = phase};
-    if (undo)
+    if (journal_is_undecided(&engine->journal))
         recovery->undone = journal_rollback(&engine->journal);
     g_autofree char *problem = NULL;
     if (!engine_check(engine, &problem)) {
         log_error("the state of this mount is damaged: %s", problem);
         return -EPROTO;
     }
-    engine->stats = ((const TotalsRecord *)slot_peek(&engine->totals, 1))->stats;
-    store_recover(&engine->store);
-    recover_claims(engine);
-    heals_recover(engine);
-    act_hold(&engine->store, true);
-    store_settle_all(&engine->store);
-    sweep_names(engine);
+    rebuild(engine);
+    let_go(engine);
+    CRASH_POINT("recovered");
     Descriptors fds = {.keep = keep, .ctx = ctx};
     name_all(engine, &fds);
-    if (undo)
+    if (phase == JOURNAL_SERVING || phase == JOURNAL_BACKGROUND)
         act_recover(&engine->store, is_free, &fds);
-    act_hold(&engine->store, false);
     name_fd(&fds, act_descriptor(&engine->store));
     recovery->swept = sweep(&fds);
     g_hash_table_unref(fds.named);
@@ -147,6 +157,14 @@ void engine_recover_background(Engine *engine)
         vacate_claim(engine, claim);
     act_forsake(&engine->store);
     engine_request_end(engine);
+}
+
+void engine_taken_over(Engine *engine, const Takeover *takeover)
+{
+    engine_lock(engine);
+    engine_stats(engine)->takeovers[takeover->cause]++;
+    notice_send(engine, &(Notice){.kind = NOTICE_TAKEN_OVER, .takeover = takeover});
+    engine_unlock(engine);
 }
 
 /* --- what a file must be like to be believed --- */

@@ -37,6 +37,9 @@ static int remove_from_source(Engine *engine, const Caller *caller, Node *dir, c
         return r;
     /* What keeps it from being empty may be dead, and then is not there for anybody. */
     r = vacate_children(engine, node);
+    struct stat st;
+    if (r == 0) /* what an act notes is what was looked at last */
+        r = source_stat_at(&engine->store, dir, name, &st);
     return r < 0 ? r : source_remove(&engine->store, caller, dir, name, is_dir);
 }
 
@@ -54,7 +57,8 @@ static int remove_name(Engine *engine, const Caller *caller, Node *dir, const ch
         node_before_removal(&engine->store, node, dir, name, is_unseen(node));
     CRASH_POINT("removal-prepared");
     r = remove_from_source(engine, caller, dir, name, is_dir, node);
-    if (r < 0)
+    /* Gone already, behind the mount or by a request that was given up: that is a release, too. */
+    if (r < 0 && !(r == -ENOENT && claim))
         return r;
     CRASH_POINT("removed");
     if (node)
@@ -65,11 +69,11 @@ static int remove_name(Engine *engine, const Caller *caller, Node *dir, const ch
         CRASH_POINT("removed-forgotten");
         notice_claim(engine, NOTICE_RELEASED, claim);
         life_end(engine, claim);
-        engine->stats.released++;
+        engine_stats(engine)->released++;
     } else if (node) {
         node_settle(&engine->store, node);
     }
-    return 0;
+    return r;
 }
 
 int engine_remove(Engine *engine, const Caller *caller, uint64_t dir_id, const char *name,

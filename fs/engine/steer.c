@@ -103,7 +103,7 @@ static int transfer_claim(Engine *engine, const Caller *caller, Claim *claim, pi
         r = -EPERM;
     if (r == 0) {
         life_transfer(engine, claim, found.owner);
-        engine->stats.transferred++;
+        engine_stats(engine)->transferred++;
         decision_log(engine, NULL, "transfer", claim, caller, "command");
         notice_send(engine, &(Notice){
                                 .kind = NOTICE_TRANSFERRED,
@@ -159,15 +159,15 @@ static int restore(Engine *engine, const Caller *caller, uint64_t dir_id, const 
     if (r < 0)
         return r;
     absent_clear(&engine->absent, dir_id, name);
-    engine->stats.restored++;
+    engine_stats(engine)->restored++;
     decision_tell(LOG_LEVEL_INFO, &(Decision){
                                       .event = "restore",
                                       .reason = "command",
                                       .path = entry_path(engine, dir, name),
                                       .token = token,
-                                      .pid = heal ? heal->pid : 0,
-                                      .comm = heal ? heal->comm : "",
-                                      .uid = heal ? heal->uid : 0,
+                                      .pid = heal->pid,
+                                      .comm = heal->comm,
+                                      .uid = heal->uid,
                                       .by = caller,
                                   });
     return 0;

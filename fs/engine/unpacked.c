@@ -25,7 +25,7 @@ static bool is_past(const Claim *claim, const struct timespec *time)
 void unpacked_note_time(Engine *engine, const Caller *caller, const Node *node,
                         const struct timespec *mtime)
 {
-    if (mtime->tv_nsec == UTIME_OMIT)
+    if (mtime->tv_nsec == UTIME_OMIT || !S_ISREG(node->mode))
         return;
     for (uint32_t i = node->claim; i; i = claim_at(&engine->claims, i)->node_next) {
         Claim *claim = claim_at(&engine->claims, i);
@@ -34,12 +34,21 @@ void unpacked_note_time(Engine *engine, const Caller *caller, const Node *node,
     }
 }
 
-bool unpacked_is_data(const Engine *engine, const Claim *claim)
+static bool has_content(Engine *engine, const Claim *claim)
+{
+    Node *dir = node_at(&engine->store, claim->dir);
+    struct stat st;
+    return source_stat_at(&engine->store, dir, claim_name(&engine->claims, claim), &st) == 0 &&
+           st.st_size > 0;
+}
+
+bool unpacked_is_data(Engine *engine, const Claim *claim)
 {
     const Owner *owner = owner_at(&engine->claims, claim->owner);
     if (claim->tidy && owner->exit_known && WIFEXITED(owner->exit_status))
         return true;
-    return claim->dated && !(owner->exit_known && WIFSIGNALED(owner->exit_status));
+    return claim->dated && !(owner->exit_known && WIFSIGNALED(owner->exit_status)) &&
+           has_content(engine, claim);
 }
 
 void unpacked_leave(Engine *engine, Claim *claim)
@@ -47,6 +56,6 @@ void unpacked_leave(Engine *engine, Claim *claim)
     notice_claim(engine, NOTICE_UNPACKED, claim);
     decision_log(engine, &engine->heal_lines, "keep", claim, NULL,
                  claim->dated ? "dated" : "exited");
-    engine->stats.unpacked++;
+    engine_stats(engine)->unpacked++;
     life_end(engine, claim);
 }

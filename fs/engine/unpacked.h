@@ -7,9 +7,9 @@
  *
  *   - the maker is a program that removes its own locks whenever it ends by itself (HELPER_TIDY:
  *     git), and it did end by itself;
- *   - the entry bears a time from before it was made, which its owner gave it. Who keeps a lock
- *     alive sets the present; the time of an archive is in the past. An owner that is known to have
- *     been killed by a signal left a lock all the same.
+ *   - a file with content bears a time from before it was made, which its owner gave it. Who keeps
+ * a lock alive sets the present; the time of an archive is in the past. An owner that is known to
+ * have been killed by a signal left a lock all the same.
  *
  * Such an entry is not healed: its claim ends and it stays, as after a rename to a data name.
  *
@@ -25,7 +25,7 @@ void unpacked_note_time(Engine *engine, const Caller *caller, const Node *node,
                         const struct timespec *mtime);
 
 /* Is the entry of this claim, whose owner is dead, data? */
-bool unpacked_is_data(const Engine *engine, const Claim *claim);
+bool unpacked_is_data(Engine *engine, const Claim *claim);
 
 /* Ends the claim and leaves the entry. */
 void unpacked_leave(Engine *engine, Claim *claim);

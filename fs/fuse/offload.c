@@ -25,9 +25,13 @@ void offload(fuse_req_t req, const OffloadJob *job)
     FuseServer *server = request_server(req);
     OffloadJob *own = g_memdup2(job, sizeof *job);
     own->req = req;
-    int copy = server->inline_jobs ? -1 : request_store_copy(server->requests);
+    RequestStore *requests = server->requests;
+    bool alone =
+        server->inline_jobs || request_store_is_suspect(requests, request_store_unique(requests));
+    int copy = alone ? -1 : request_store_copy(requests);
     if (copy < 0) {
         creds_as_daemon(&server->engine->serving_creds); /* as the job will leave this thread */
+        CRASH_POINT("offload-running");
         run(own);
         g_free(own);
         return;
@@ -43,6 +47,7 @@ void offload_run(gpointer data, gpointer user)
     OffloadJob *job = data;
     FuseServer *server = user;
     unsigned copy = job->copy;
+    request_store_set_running(server->requests, copy);
     CRASH_POINT("offload-running");
     run(job);
     CRASH_POINT("offload-answered");

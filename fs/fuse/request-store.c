@@ -78,5 +78,66 @@ int request_store_copy(RequestStore *requests)
 
 void request_store_drop(RequestStore *requests, unsigned copy)
 {
+    requests->copies[copy].running = 0;
     __atomic_store_n(&requests->copies[copy].size, 0, __ATOMIC_RELEASE);
+}
+
+void request_store_drop_all(RequestStore *requests)
+{
+    for (unsigned i = 0; i < REQUEST_COPIES; i++)
+        request_store_drop(requests, i);
+}
+
+static uint64_t unique_of(const char *request)
+{
+    return ((const struct fuse_in_header *)request)->unique & ~REQUEST_RESENT;
+}
+
+uint64_t request_store_unique(const RequestStore *requests)
+{
+    return unique_of(requests->buffer);
+}
+
+void request_store_drop_own(RequestStore *requests)
+{
+    for (unsigned i = 0; i < REQUEST_COPIES; i++)
+        if (requests->copies[i].size &&
+            unique_of(requests->copies[i].bytes) == request_store_unique(requests))
+            request_store_drop(requests, i);
+}
+
+/* The length makes it a request, so it comes last. */
+size_t request_store_load(RequestStore *requests, unsigned copy)
+{
+    const RequestCopy *from = &requests->copies[copy];
+    uint32_t size = __atomic_load_n(&from->size, __ATOMIC_ACQUIRE);
+    if (size == 0)
+        return 0;
+    request_store_clear_buffer(requests);
+    memcpy(requests->buffer + sizeof size, from->bytes + sizeof size, size - sizeof size);
+    __atomic_store_n(&header(requests)->len, size, __ATOMIC_RELEASE);
+    return size;
+}
+
+void request_store_set_running(RequestStore *requests, unsigned copy)
+{
+    __atomic_store_n(&requests->copies[copy].running, 1, __ATOMIC_RELEASE);
+}
+
+void request_store_suspect(RequestStore *requests)
+{
+    for (unsigned i = 0; i < REQUEST_COPIES; i++) {
+        const RequestCopy *copy = &requests->copies[i];
+        if (copy->size && copy->running &&
+            !request_store_is_suspect(requests, unique_of(copy->bytes)))
+            requests->suspects[requests->n_suspects++ % REQUEST_SUSPECTS] = unique_of(copy->bytes);
+    }
+}
+
+bool request_store_is_suspect(const RequestStore *requests, uint64_t unique)
+{
+    for (unsigned i = 0; i < REQUEST_SUSPECTS; i++)
+        if (requests->suspects[i] == (unique & ~REQUEST_RESENT))
+            return true;
+    return false;
 }

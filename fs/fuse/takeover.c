@@ -12,7 +12,6 @@
 /* What libfuse's header of the day may not have. */
 #define NOTIFY_RESEND 7
 #define INIT_HAS_RESEND (1ULL << 39)
-#define UNIQUE_RESENT (1ULL << 63)
 
 /* A request that was being served at so many deaths is held to be their cause. */
 #define DEATHS 3
@@ -56,9 +55,9 @@ static bool ask_to_resend(FuseServer *server)
 static uint32_t count_death(FuseServer *server)
 {
     JournalShared *shared = server->engine->journal.shared;
-    uint64_t unique = ((const struct fuse_in_header *)server->buffer)->unique & ~UNIQUE_RESENT;
+    uint64_t unique = request_store_unique(server->requests);
     if (shared->tried_unique != unique)
-        shared->tries = 0;
+        shared->tries = request_store_is_suspect(server->requests, unique);
     shared->tried_unique = unique;
     return ++shared->tries;
 }
@@ -88,6 +87,8 @@ static void send_kept_answer(FuseServer *server, FuseTakeover *result)
     result->answered = size > 0 && write(server->fd, journal->reply, size) >= 0;
     if (size && request_store_pending(server->requests) && in->opcode == FUSE_INIT)
         server->requests->init_answered = 1;
+    if (size) /* otherwise it comes from the pool */
+        request_store_drop_own(server->requests);
     request_store_clear_buffer(server->requests);
     engine_request_begin(server->engine, 0, false);
     engine_request_end(server->engine);
@@ -105,6 +106,7 @@ static void finish_interrupted(FuseServer *server, JournalPhase phase, FuseTakeo
         }
         return;
     }
+    request_store_drop_own(server->requests);
     result->given_up = count_death(server) >= DEATHS;
     if (result->given_up) {
         give_up(server, again);
@@ -114,29 +116,26 @@ static void finish_interrupted(FuseServer *server, JournalPhase phase, FuseTakeo
     fuse_server_serve(server, size, again);
 }
 
+/* One that waits again makes another copy of itself. */
 static void serve_copies(FuseServer *server, FuseTakeover *result)
 {
+    uint32_t sizes[REQUEST_COPIES];
+    for (unsigned i = 0; i < REQUEST_COPIES; i++)
+        sizes[i] = server->requests->copies[i].size;
     for (unsigned i = 0; i < REQUEST_COPIES; i++) {
-        const RequestCopy *copy = &server->requests->copies[i];
-        uint32_t size = copy->size;
+        size_t size = sizes[i] ? request_store_load(server->requests, i) : 0;
         if (size == 0)
             continue;
-        memcpy(server->buffer, copy->bytes, size);
         fuse_server_serve(server, size, false);
         request_store_drop(server->requests, i);
         result->again++;
     }
 }
 
-static void drop_copies(RequestStore *requests)
-{
-    for (unsigned i = 0; i < REQUEST_COPIES; i++)
-        request_store_drop(requests, i);
-}
-
 void fuse_server_take_over(FuseServer *server, JournalPhase phase, FuseTakeover *result)
 {
     *result = (FuseTakeover){0};
+    request_store_suspect(server->requests);
     if (phase == JOURNAL_ANSWERED)
         send_kept_answer(server, result);
     if (server->requests->init_answered)
@@ -149,7 +148,7 @@ void fuse_server_take_over(FuseServer *server, JournalPhase phase, FuseTakeover 
     CRASH_POINT("takeover-finished");
     result->resent = server->requests->init_answered && ask_to_resend(server);
     if (result->resent)
-        drop_copies(server->requests);
+        request_store_drop_all(server->requests);
     else
         serve_copies(server, result);
     server->inline_jobs = false;

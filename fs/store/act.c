@@ -1,6 +1,7 @@
 #include "store/act.h"
 
 #include "base/clock.h"
+#include "base/crash-point.h"
 #include "base/fd.h"
 #include "store/reach.h"
 
@@ -317,14 +318,62 @@ void act_hold(Store *store, bool hold)
     hold_one(store, act->new_dir_dev, act->new_dir_ino, hold);
 }
 
+/* What was moved to a free place is moved back; what replaced something stays. */
+static void rename_back(Store *store, const JournalAct *act, int fd)
+{
+    Node *new_dir = node_of(store, act->new_dir_dev, act->new_dir_ino);
+    int new_fd = new_dir && !act->new_existed ? reach_dir(store, new_dir) : -1;
+    if (new_fd >= 0)
+        syscall(SYS_renameat2, new_fd, act->new_name, fd, act->name, RENAME_NOREPLACE);
+}
+
+/* A plain open may have found the file. */
+static bool can_be_undone(const JournalAct *act)
+{
+    switch ((ActOp)act->op) {
+    case ACT_OP_MKDIR:
+    case ACT_OP_MKNOD:
+    case ACT_OP_SYMLINK:
+    case ACT_OP_LINK:
+    case ACT_OP_RENAME:
+        return true;
+    case ACT_OP_CREATE:
+        return act->flags & O_EXCL;
+    case ACT_OP_UNLINK:
+    case ACT_OP_RMDIR:
+    case ACT_OP_XATTR:
+    case ACT_OP_APPEND:
+        break;
+    }
+    return false;
+}
+
+static void undo(Store *store, const JournalAct *act)
+{
+    Node *dir = node_of(store, act->dir_dev, act->dir_ino);
+    int fd = dir ? reach_dir(store, dir) : -1;
+    if (fd < 0 || !can_be_undone(act))
+        return;
+    creds_as_daemon(store->creds);
+    if (act->op == ACT_OP_RENAME) {
+        rename_back(store, act, fd);
+        return;
+    }
+    struct stat st;
+    if (fstatat(fd, act->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && changed_since(act, &st))
+        unlinkat(fd, act->name, act->op == ACT_OP_MKDIR ? AT_REMOVEDIR : 0);
+}
+
 void act_recover(Store *store, bool (*is_free)(void *ctx, int fd), void *ctx)
 {
     JournalAct *act = journal_act(store->journal);
     store->replaying = false;
     if (!act)
         return;
-    if (act->state == ACT_STATE_DONE) {
-        store->replaying = act->result >= 0;
+    if (act->state == ACT_STATE_FORSAKEN)
+        undo(store, act);
+    if (act->state != ACT_STATE_BEGUN) {
+        store->replaying = act->state == ACT_STATE_DONE && act->result >= 0;
         return;
     }
     store->replaying = was_executed(store, act, &(FreeTest){is_free, ctx});
@@ -338,40 +387,16 @@ int act_descriptor(const Store *store)
     return act && act->op == ACT_OP_CREATE ? act->result : -1;
 }
 
-/* What was moved to a free place is moved back; what replaced something stays. */
-static void rename_back(Store *store, const JournalAct *act, int fd)
-{
-    Node *new_dir = node_of(store, act->new_dir_dev, act->new_dir_ino);
-    int new_fd = new_dir && !act->new_existed ? reach_dir(store, new_dir) : -1;
-    if (new_fd >= 0)
-        syscall(SYS_renameat2, new_fd, act->new_name, fd, act->name, RENAME_NOREPLACE);
-}
-
-static bool can_be_undone(ActOp op)
-{
-    return op != ACT_OP_UNLINK && op != ACT_OP_RMDIR && op != ACT_OP_XATTR && op != ACT_OP_APPEND;
-}
-
 void act_forsake(Store *store)
 {
     if (!store->replaying)
         return;
     store->replaying = false;
-    const JournalAct *act = journal_act(store->journal);
-    Node *dir = node_of(store, act->dir_dev, act->dir_ino);
-    int fd = dir ? reach_dir(store, dir) : -1;
-    if (fd < 0 || !can_be_undone((ActOp)act->op))
-        return;
-    creds_as_daemon(store->creds);
-    if (act->op == ACT_OP_RENAME) {
-        rename_back(store, act, fd);
-        return;
-    }
-    /* A file with content was there before: a plain open found it. */
-    struct stat st;
-    if (fstatat(fd, act->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && changed_since(act, &st) &&
-        !(act->op == ACT_OP_CREATE && st.st_size > 0))
-        unlinkat(fd, act->name, act->op == ACT_OP_MKDIR ? AT_REMOVEDIR : 0);
-    if (act->op == ACT_OP_CREATE)
+    JournalAct *act = journal_act(store->journal);
+    __atomic_store_n(&act->state, ACT_STATE_FORSAKEN, __ATOMIC_RELEASE);
+    CRASH_POINT("act-forsaken");
+    undo(store, act);
+    if (act->op == ACT_OP_CREATE) /* otherwise it is swept */
         fd_close(act->result);
+    CRASH_POINT("act-undone");
 }

@@ -68,8 +68,8 @@ void act_recover(Store *store, bool (*is_free)(void *ctx, int fd), void *ctx);
 /* The descriptor that the act in force brought; -1: none. */
 int act_descriptor(const Store *store);
 
-/* The request was run again and did not ask for the act (its caller's right to it ended
- * meanwhile): a creation or a move is undone. */
+/* The request was run again and comes to its end without having asked for the act (its caller's
+ * right to it ended meanwhile): a creation or a move is undone. Before the answer is kept. */
 void act_forsake(Store *store);
 
 #endif

@@ -44,6 +44,7 @@ static void lose_name(Store *store, Node *node)
 {
     Node *parent = node_parent(store, node);
     names_remove(store->names, node->name);
+    CRASH_POINT("name-gone");
     node->name = 0;
     node->parent = 0;
     if (parent)

@@ -96,9 +96,10 @@ void store_recover(Store *store)
 void store_settle_all(Store *store)
 {
     for (uint32_t i = 2; i <= store->nodes.used; i++) {
-        Node *node = slot_find(&store->nodes, i);
-        if (!node)
+        const Node *look = slot_look(&store->nodes, i);
+        if (!look || look->lookups || look->pins)
             continue;
+        Node *node = node_at(store, i);
         node_pin(node); /* so that it goes with all that only it holds */
         node_unpin(store, node);
     }

@@ -14,49 +14,58 @@ need_program(qw(tar cp mv git));
 my $m = mount_lockfs(source => 'tmpfs', options => 'allow_other');
 my ($p, $other) = ($m->path, client());
 my $old = 1_000_000_000 * 10**9;
-my %make = (dir => ['mkdir'], file => ['excl'], symlink => [ 'symlink', 'target' ], fifo => [ 'mknod', 'fifo' ], link => ['link']);
+my %make = (dir => ['mkdir'], file => ['excl'], symlink => [ 'symlink', 'target' ], fifo => [ 'mknod', 'fifo' ]);
 
 sub make {
     my ($client, $kind, $path) = @_;
     my ($command, $more) = @{ $make{$kind} };
-    expect ok => $client, 'put', "$path.file", 'text' if $kind eq 'link';
-    expect ok => $client, $command, $kind eq 'symlink' ? ('target', $path) : $kind eq 'link' ? ("$path.file", $path)
-        : ($path, $more // ());
+    expect ok => $client, $command, $kind eq 'symlink' ? ('target', $path) : ($path, $more // ());
 }
 
-sub remove { my ($kind, $path) = @_; $kind eq 'dir' ? rmdir $path : unlink $path, "$path.file" }
+# As an archive is unpacked.
+sub dated_file {
+    my ($client, $path) = @_;
+    expect ok => $client, 'excl', $path;
+    expect ok => $client, 'put', $path, 'text';
+    expect ok => $client, 'utimens', $path, 'omit', $old;
+}
 
 # The wall clock, as utimens wants it.
 sub clock_ns { return int((Time::HiRes::time() + ($_[0] // 0)) * 1e9) }
 
-for my $kind (sort keys %make) {
-    subtest "a $kind that its maker dated back" => sub {
-        my $x = "$p/$kind.lock";
+subtest 'a file that its maker dated back' => sub {
+    my $x = "$p/x.lock";
+    my $maker = client();
+    dated_file($maker, $x);
+    isnt $other->stat($x)->{mtime}, $old, 'is a lock while its maker lives: strangers see now';
+    expect EBUSY => $other, 'rename', $x, "$p/stolen";
+    expect EBUSY => $other, 'utimens', $x, 'now', 'now';
+    $maker->stop;
+    is $other->stat($x)->{mtime}, $old, 'is there when its maker has ended, with its own time';
+    expect EEXIST => $other, 'excl', $x;
+    expect ok => $other, 'utimens', $x, 'now', 'now';
+    ok unlink($x), 'anybody may remove it';
+};
+
+subtest 'a file of a maker that was killed' => sub {
+    for my $signal (qw(KILL TERM INT)) {
         my $maker = client();
-        make $maker, $kind, $x;
-        expect ok => $maker, 'utimens', $x, 'omit', $old;
-        isnt $other->stat($x)->{mtime}, $old, 'is a lock while its maker lives: strangers see now';
-        expect EBUSY => $other, 'rename', $x, "$p/stolen";
-        expect EBUSY => $other, 'utimens', $x, 'now', 'now';
+        dated_file($maker, "$p/x.lock");
+        $maker->kill($signal);
+        $maker->wait;
+        is $other->stat("$p/x.lock"), 'ENOENT', "SIG$signal: is gone";
+    }
+};
+
+subtest 'what has no content to lose is a lock, whatever its time' => sub {
+    for my $kind (sort keys %make) {
+        my $maker = client();
+        make $maker, $kind, "$p/$kind.lock";
+        expect ok => $maker, 'utimens', "$p/$kind.lock", $old, $old;
         $maker->stop;
-        is $other->stat($x)->{mtime}, $old, 'is there when its maker has ended, with its own time';
-        expect EEXIST => $other, $kind eq 'dir' ? 'mkdir' : 'excl', $x;
-        expect ok => $other, 'utimens', $x, 'now', 'now';
-        ok remove($kind, $x), 'anybody may remove it';
-    };
-    subtest "a $kind of a maker that was killed" => sub {
-        my $x = "$p/$kind.lock";
-        for my $signal (qw(KILL TERM INT)) {
-            my $maker = client();
-            make $maker, $kind, $x;
-            expect ok => $maker, 'utimens', $x, $old, $old;
-            $maker->kill($signal);
-            $maker->wait;
-            is $other->stat($x), 'ENOENT', "SIG$signal: is gone";
-            unlink "$x.file";
-        }
-    };
-}
+        is $other->stat("$p/$kind.lock"), 'ENOENT', $kind;
+    }
+};
 
 subtest 'times that say nothing' => sub {
     my %times = (
@@ -81,8 +90,7 @@ subtest 'times that say nothing' => sub {
 
 subtest 'what the owner puts in the place of a dated file is not dated' => sub {
     my $maker = client();
-    expect ok => $maker, 'excl', "$p/x.lock";
-    expect ok => $maker, 'utimens', "$p/x.lock", $old, $old;
+    dated_file($maker, "$p/x.lock");
     expect ok => $maker, 'put', "$p/new", 'text';
     expect ok => $maker, 'rename', "$p/new", "$p/x.lock";
     $maker->stop;
@@ -93,29 +101,25 @@ subtest 'only the family says so' => sub {
     my $any = mount_lockfs(source => 'tmpfs', args => [ '-o', 'config=' . script("[rules any]\nlock=*.lock\nrelease=anyone\n") ]);
     my ($maker, $x) = (client(), $any->path . '/x.lock');
     expect ok => $maker, 'excl', $x;
+    expect ok => $maker, 'put', $x, 'text';
     expect ok => $other, 'utimens', $x, $old, $old;
     $maker->stop;
     is $other->stat($x), 'ENOENT', 'dated by somebody else, with release=anyone: a lock';
     $maker = client();
     expect ok => $maker, 'excl', $x;
+    expect ok => $maker, 'put', $x, 'text';
     expect ok => $maker, 'sub', 'utimens', $x, $old, $old;
     $maker->stop;
     is $other->stat($x)->{mtime}, $old, 'dated by a child: data';
 };
 
-subtest 'members go and stay with their directory' => sub {
-    for my $dated (0, 1) {
-        my $maker = client();
-        expect ok => $maker, 'mkdir', "$p/x.lock";
-        expect ok => $maker, 'put', "$p/x.lock/member", 'text';
-        expect ok => $maker, 'utimens', "$p/x.lock/member", $old, $old;
-        expect ok => $maker, 'utimens', "$p/x.lock", $old, $old if $dated;
-        $maker->stop;
-        $dated
-            ? is slurp("$p/x.lock/member"), 'text', 'the directory is dated: all stays'
-            : is $other->stat("$p/x.lock"), 'ENOENT', 'a dated member alone says nothing: cp -p into a lock';
-    }
-    system 'rm', '-rf', "$p/x.lock";
+subtest 'a member with an old time says nothing of its directory' => sub {
+    my $maker = client();
+    expect ok => $maker, 'mkdir', "$p/x.lock";
+    expect ok => $maker, 'put', "$p/x.lock/member", 'text';
+    expect ok => $maker, 'utimens', "$p/x.lock/$_", $old, $old for 'member', '.';
+    $maker->stop;
+    is $other->stat("$p/x.lock"), 'ENOENT', 'cp -p into a lock';
 };
 
 subtest 'listeners and the log are told' => sub {
@@ -123,8 +127,7 @@ subtest 'listeners and the log are told' => sub {
     my $q = $told->path;
     open my $events, '<', "$q/.lockfs/events" or die $!;
     my $maker = client();
-    expect ok => $maker, 'excl', "$q/x.lock";
-    expect ok => $maker, 'utimens', "$q/x.lock", $old, $old;
+    dated_file($maker, "$q/x.lock");
     $maker->stop;
     my $line;
     do { $line = readline $events } until $line =~ /"unpacked"/;
@@ -141,8 +144,7 @@ subtest 'with observe it is told apart, too' => sub {
     open my $events, '<', "$q/.lockfs/events" or die $!;
     for my $x ('dated', 'plain') {
         my $maker = client();
-        expect ok => $maker, 'excl', "$q/$x.lock";
-        expect ok => $maker, 'utimens', "$q/$x.lock", $old, $old if $x eq 'dated';
+        $x eq 'dated' ? dated_file($maker, "$q/$x.lock") : make $maker, 'file', "$q/$x.lock";
         $maker->stop;
     }
     my %told;
@@ -238,8 +240,7 @@ subtest 'copies are data at once, whatever becomes of the script' => sub {
 
 subtest 'the worker is killed between the two' => sub {
     my ($dated, $held) = (client(), client());
-    expect ok => $dated, 'mkdir', "$p/data.lock";
-    expect ok => $dated, 'utimens', "$p/data.lock", $old, $old;
+    dated_file($dated, "$p/data.lock");
     expect ok => $held, 'mkdir', "$p/held.lock";
     my $keeper = $m->pid;
     my ($worker) = split ' ', slurp("/proc/$keeper/task/$keeper/children");
@@ -247,7 +248,7 @@ subtest 'the worker is killed between the two' => sub {
     $_->stop for $dated, $held;
     is $other->stat("$p/data.lock")->{mtime}, $old, 'what was dated stays';
     is $other->stat("$p/held.lock"), 'ENOENT', 'what was not goes';
-    rmdir "$p/data.lock";
+    unlink "$p/data.lock";
 };
 
 for my $case ([ 'where nobody can tell how a process ended', env => { LOCKFS_WITHOUT => 'pidfd-info' } ],
@@ -257,8 +258,7 @@ for my $case ([ 'where nobody can tell how a process ended', env => { LOCKFS_WIT
         my $mount = mount_lockfs(%opt);
         my ($q, @as) = ($mount->path, $opt{user} ? (user => $opt{user}) : ());
         my ($dated, $held, $looker) = map { client(@as) } 1 .. 3;
-        expect ok => $dated, 'excl', "$q/data.lock";
-        expect ok => $dated, 'utimens', "$q/data.lock", $old, $old;
+        dated_file($dated, "$q/data.lock");
         expect ok => $held, 'excl', "$q/held.lock";
         $_->stop for $dated, $held;
         is $looker->stat("$q/data.lock")->{mtime}, $old, 'what was dated stays';
@@ -274,8 +274,8 @@ subtest 'a maker that ended while nobody served' => sub {
     mkdir $source;
     my $first = mount_lockfs(source => $source, in_place => 1);
     my $maker = client();
-    expect ok => $maker, 'excl', "$source/$_.lock" for qw(data held);
-    expect ok => $maker, 'utimens', "$source/data.lock", $old, $old;
+    expect ok => $maker, 'excl', "$source/held.lock";
+    dated_file($maker, "$source/data.lock");
     is $first->umount, 'exit 0', 'unmounted';
     $maker->stop;
     my $second = mount_lockfs(source => $source, in_place => 1);

@@ -109,6 +109,7 @@ sub _config {
         my $map = [ { containerID => 0, hostID => $opt{userns}, size => 65536 } ];
         @linux{qw(uidMappings gidMappings)} = ($map, $map);
     }
+    $linux{rootfsPropagation} = $opt{propagation} if $opt{propagation};
     return {
         ociVersion => '1.0.0',
         process    => {
