@@ -68,6 +68,9 @@ void target_done(Target *target)
     g_free(target->name);
 }
 
+/* How often what was cut short by a takeover (ESTALE) is asked again from its beginning. */
+#define TRIES 10
+
 /* Until the end of the file; negative errno. */
 static int read_whole(int fd, GString *text)
 {
@@ -78,11 +81,19 @@ static int read_whole(int fd, GString *text)
     return n < 0 ? -errno : 0;
 }
 
+static int read_file(const Target *target, const char *file, GString *text)
+{
+    g_string_truncate(text, 0);
+    AUTO_FD int fd = openat(target->fd, file, O_RDONLY | O_CLOEXEC);
+    return fd < 0 ? -errno : read_whole(fd, text);
+}
+
 Status target_read(const Target *target, const char *file, char **text)
 {
     GString *all = g_string_new(NULL);
-    AUTO_FD int fd = openat(target->fd, file, O_RDONLY | O_CLOEXEC);
-    int r = fd < 0 ? -errno : read_whole(fd, all);
+    int r = -ESTALE;
+    for (int tries = 0; r == -ESTALE && tries < TRIES; tries++)
+        r = read_file(target, file, all);
     if (r < 0) {
         g_string_free(all, TRUE);
         return status_fail(r == -EACCES ? STATUS_DENIED : STATUS_FAILED, target->path,
@@ -110,18 +121,33 @@ Status target_records(const Target *target, const char *file, JsonArray **record
     return STATUS_DONE;
 }
 
-int target_command(const Target *target, const char *const *words, JsonObject **out)
+/* *lost: the command was carried out, and its answer went with a worker that died. */
+static int ask(const Target *target, const GString *line, GString *answer, bool *lost)
 {
-    g_autoptr(GString) line = g_string_new(NULL);
-    for (; *words; words++)
-        command_append(line, *words);
+    *lost = false;
     AUTO_FD int fd = openat(target->fd, NAMES_CONTROL, O_RDWR | O_CLOEXEC);
     if (fd < 0)
         return -errno;
     if (write(fd, line->str, line->len) < 0)
         return -errno;
-    g_autoptr(GString) answer = g_string_new(NULL);
     int r = read_whole(fd, answer);
+    *lost = r == -ESTALE;
+    return r;
+}
+
+int target_command(const Target *target, const char *const *words, JsonObject **out)
+{
+    g_autoptr(GString) line = g_string_new(NULL);
+    g_autoptr(GString) answer = g_string_new(NULL);
+    for (; *words; words++)
+        command_append(line, *words);
+    bool lost = true;
+    int r = -ESTALE;
+    /* What has an answer to lose only asks, and may be asked again. */
+    for (int tries = 0; lost && tries < TRIES; tries++) {
+        g_string_truncate(answer, 0);
+        r = ask(target, line, answer, &lost);
+    }
     if (r == 0 && out) {
         *out = record_parse(answer->str, (gssize)answer->len);
         r = *out ? 0 : -EPROTO;

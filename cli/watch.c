@@ -36,7 +36,7 @@ static void print_event(JsonObject *event, bool colored)
     g_autofree char *path = table_name(event, "path");
     g_autofree char *reason = record_bytes(event, "reason");
     if (strcmp(what, "lost") == 0) {
-        printf("%" G_GINT64_FORMAT " events were lost: this reader was too slow\n",
+        printf("%" G_GINT64_FORMAT " events were lost: this reader was too slow, or lockfs died\n",
                record_int(event, "count"));
         return;
     }

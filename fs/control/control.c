@@ -16,12 +16,49 @@ static const char *const file_names[VIRTUAL_NODE_END] = {
     [VIRTUAL_NODE_OBSERVED] = NAMES_OBSERVED, [VIRTUAL_NODE_CONTROL] = NAMES_CONTROL,
 };
 
-Control *control_new(Engine *engine)
+static ControlHandle *add_handle(Control *control, uint32_t slot)
+{
+    ControlHandle *handle = g_new0(ControlHandle, 1);
+    const ControlRecord *record = slot_peek(&control->engine->above, slot);
+    handle->fh = slot_id(&control->engine->above, slot);
+    handle->slot = slot;
+    handle->dir = record->dir;
+    handle->kind = (VirtualNodeKind)record->kind;
+    handle->viewer = record->viewer;
+    handle->viewer.proc = control->engine->proc;
+    handle->text = g_string_new(NULL);
+    pthread_mutex_lock(&control->lock);
+    g_hash_table_insert(control->handles, &handle->fh, handle);
+    pthread_mutex_unlock(&control->lock);
+    return handle;
+}
+
+static void take_up(Control *control, uint32_t slot)
+{
+    const ControlRecord *record = slot_look(&control->engine->above, slot);
+    if (!record)
+        return;
+    if (!record->opened) { /* nobody was told: the open is asked again */
+        slot_release(&control->engine->above, slot);
+        return;
+    }
+    ControlHandle *handle = add_handle(control, slot);
+    handle->forgotten = true;
+    if (handle->kind == VIRTUAL_NODE_EVENTS)
+        events_take_up(control, handle);
+}
+
+Control *control_new(Engine *engine, ControlWake wake, void *ctx)
 {
     Control *control = g_new0(Control, 1);
     control->engine = engine;
+    control->wake = wake;
+    control->wake_ctx = ctx;
+    control->sequence = &slot_extent(&engine->above)->counter;
     control->handles = g_hash_table_new(g_int64_hash, g_int64_equal);
     pthread_mutex_init(&control->lock, NULL);
+    for (uint32_t slot = 1; slot <= engine->above.used; slot++)
+        take_up(control, slot);
     return control;
 }
 
@@ -143,22 +180,32 @@ static int mask_of(int flags)
     }
 }
 
+static ControlHandle *open_handle(Control *control, const Caller *caller, uint64_t id)
+{
+    SlotArray *records = &control->engine->above;
+    engine_lock(control->engine);
+    uint32_t slot = slot_reserve(records);
+    if (slot) {
+        ControlRecord *record = slot_at(records, slot);
+        record->dir = virtual_node_dir(id);
+        record->kind = (uint8_t)virtual_node_kind(id);
+        creds_as_daemon(control->engine->store.creds);
+        record->viewer = viewer_of(control->engine->proc, caller);
+        slot_publish(records, slot);
+    }
+    engine_unlock(control->engine);
+    return slot ? add_handle(control, slot) : NULL;
+}
+
 int control_open(Control *control, const Caller *caller, uint64_t id, int flags, uint64_t *fh,
                  bool *slow)
 {
     int r = control_access(control, caller, id, mask_of(flags));
     if (r < 0)
         return r;
-    ControlHandle *handle = g_new0(ControlHandle, 1);
-    handle->dir = virtual_node_dir(id);
-    handle->kind = virtual_node_kind(id);
-    handle->text = g_string_new(NULL);
-    creds_as_daemon(control->engine->store.creds);
-    handle->viewer = viewer_of(control->engine->proc, caller);
-    pthread_mutex_lock(&control->lock);
-    handle->fh = ++control->last_fh;
-    g_hash_table_insert(control->handles, &handle->fh, handle);
-    pthread_mutex_unlock(&control->lock);
+    ControlHandle *handle = open_handle(control, caller, id);
+    if (!handle)
+        return -ENFILE;
     if (handle->kind == VIRTUAL_NODE_EVENTS)
         events_join(control, handle);
     *slow = handle->kind == VIRTUAL_NODE_LOCKS || handle->kind == VIRTUAL_NODE_HEALED ||
@@ -193,6 +240,10 @@ void control_fill(Control *control, uint64_t fh)
     default:
         break;
     }
+    handle->forgotten = false;
+    ControlRecord *record = control_record_peek(control, handle);
+    __atomic_store_n(&record->length, handle->text->len, __ATOMIC_RELEASE);
+    __atomic_store_n(&record->opened, true, __ATOMIC_RELEASE);
 }
 
 void control_close(Control *control, uint64_t fh)
@@ -205,6 +256,9 @@ void control_close(Control *control, uint64_t fh)
     pthread_mutex_lock(&control->lock);
     g_hash_table_remove(control->handles, &handle->fh);
     pthread_mutex_unlock(&control->lock);
+    engine_lock(control->engine);
+    slot_release(&control->engine->above, handle->slot);
+    engine_unlock(control->engine);
     g_string_free(handle->text, TRUE);
     g_free(handle);
 }
@@ -219,18 +273,34 @@ void control_free(Control *control)
     g_free(control);
 }
 
+bool control_is_forgotten(const Control *control, uint64_t fh, off_t offset)
+{
+    const ControlHandle *handle = g_hash_table_lookup(control->handles, &fh);
+    return handle && handle->forgotten && handle->kind != VIRTUAL_NODE_CONTROL && offset == 0;
+}
+
+/* Its end is all that is left of a text. */
+static ssize_t read_forgotten(const Control *control, const ControlHandle *handle, off_t offset)
+{
+    const ControlRecord *record = control_record_peek(control, handle);
+    uint64_t at = handle->kind == VIRTUAL_NODE_CONTROL ? record->read : (uint64_t)MAX(offset, 0);
+    return at >= record->length ? 0 : -ESTALE;
+}
+
 ssize_t control_read(Control *control, uint64_t fh, size_t size, off_t offset, const char **data)
 {
     ControlHandle *handle = control_find_handle(control, fh);
     if (!handle)
         return -ESTALE;
+    if (handle->forgotten)
+        return read_forgotten(control, handle, offset);
     /* What was written moved the descriptor on; the answer is read from its beginning. */
     bool answers = handle->kind == VIRTUAL_NODE_CONTROL;
     size_t at = answers ? handle->read : MIN((size_t)MAX(offset, 0), handle->text->len);
     *data = handle->text->str + at;
     size_t n = MIN(size, handle->text->len - at);
     if (answers)
-        handle->read += n;
+        control_record(control, handle)->read = handle->read += n;
     return (ssize_t)n;
 }
 
@@ -244,7 +314,11 @@ ssize_t control_write(Control *control, const Caller *caller, uint64_t fh, const
         return -EBADF;
     g_string_truncate(handle->text, 0);
     handle->read = 0;
+    handle->forgotten = false;
     int r = steering_run(control, caller, handle, data, size);
+    ControlRecord *record = control_record(control, handle);
+    record->read = 0;
+    record->length = handle->text->len;
     return r < 0 ? r : (ssize_t)size;
 }
 

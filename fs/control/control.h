@@ -5,6 +5,9 @@
  * That may take a while, so an open has two halves: control_open() checks and makes the handle, in
  * the serving thread; control_fill() writes the text, in whichever thread.
  *
+ * Over a takeover the files stay open. What was read to its end stays so, what was not read yet is
+ * made anew, and readers of events are told how many they have lost.
+ *
  * `events` is different: its readers hear what happens from their open on. A read for which there
  * is nothing yet is answered later: control_events_wait().
  *
@@ -19,7 +22,11 @@
 
 typedef struct Control Control;
 
-Control *control_new(Engine *engine);
+/* Tells the kernel that who polls may look again. */
+typedef void (*ControlWake)(void *ctx, uint64_t poll_handle);
+
+/* Takes up the files that callers of another worker have open. */
+Control *control_new(Engine *engine, ControlWake wake, void *ctx);
 
 /* Ends all reads that wait, with -ENODEV. */
 void control_free(Control *control);
@@ -42,6 +49,10 @@ int control_open(Control *control, const Caller *caller, uint64_t id, int flags,
                  bool *slow);
 void control_fill(Control *control, uint64_t fh);
 void control_close(Control *control, uint64_t fh);
+
+/* Is control_fill() to be called before this is read? The text was in a worker that has died;
+ * whoever has read part of it cannot go on (-ESTALE) and is to open it anew. */
+bool control_is_forgotten(const Control *control, uint64_t fh, off_t offset);
 
 /* Not of `events`. *data belongs to the handle and stays until it is closed or written to. */
 ssize_t control_read(Control *control, uint64_t fh, size_t size, off_t offset, const char **data);
@@ -71,10 +82,8 @@ bool control_events_wait(Control *control, uint64_t fh, size_t size, ControlAnsw
 /* Takes back a request that waits; false: it has been answered. */
 bool control_events_cancel(Control *control, const void *request);
 
-/* Is there something to read? If not, `wake` is called with `handle` once there is; it replaces the
- * one before, for which `drop` is called. */
-typedef void (*ControlWake)(void *handle);
-bool control_events_poll(Control *control, uint64_t fh, ControlWake wake, ControlWake drop,
-                         void *handle);
+/* Is there something to read? If not, the poll handle (0: none) is woken once there is; it replaces
+ * the one before. */
+bool control_events_poll(Control *control, uint64_t fh, uint64_t poll_handle);
 
 #endif

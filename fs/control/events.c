@@ -15,7 +15,7 @@ static const char *const event_names[] = {
     [NOTICE_PUBLISHED] = "published",   [NOTICE_MOVED] = "moved",
     [NOTICE_INHERITED] = "inherited",   [NOTICE_TRANSFERRED] = "transferred",
     [NOTICE_BROKEN] = "broken",         [NOTICE_HEALED] = "healed",
-    [NOTICE_WOULD_HEAL] = "would_heal",
+    [NOTICE_WOULD_HEAL] = "would_heal", [NOTICE_TAKEN_OVER] = "taken_over",
 };
 
 static void add_process(GString *out, const char *key, pid_t pid, const char *comm, uid_t uid)
@@ -46,6 +46,25 @@ static void add_particulars(GString *out, const Notice *notice)
     }
 }
 
+static void add_claim(GString *out, const Notice *notice, const SnapshotClaim *claim)
+{
+    json_out_bytes(out, "path", claim->path);
+    json_out_string(out, "kind", viewer_kind(claim->kind));
+    json_out_uint(out, "token", claim->token);
+    add_process(out, "owner", claim->owner.pid, claim->owner.comm, claim->owner.uid);
+    add_particulars(out, notice);
+}
+
+static void add_takeover(GString *out, const Takeover *takeover)
+{
+    json_out_string(out, "reason", viewer_takeover(takeover->cause));
+    if (takeover->signal)
+        json_out_int(out, "signal", takeover->signal);
+    json_out_int(out, "duration_us", takeover->duration_ns / 1000);
+    json_out_uint(out, "claims", takeover->claims);
+}
+
+/* claim: of the notice, if it is about one. */
 static char *render(const Notice *notice, const SnapshotClaim *claim, uint64_t sequence)
 {
     GString *out = g_string_new(NULL);
@@ -53,11 +72,10 @@ static char *render(const Notice *notice, const SnapshotClaim *claim, uint64_t s
     json_out_string(out, "event", event_names[notice->kind]);
     json_out_uint(out, "seq", sequence);
     json_out_time(out, "at", notice->at_ns);
-    json_out_bytes(out, "path", claim->path);
-    json_out_string(out, "kind", viewer_kind(claim->kind));
-    json_out_uint(out, "token", claim->token);
-    add_process(out, "owner", claim->owner.pid, claim->owner.comm, claim->owner.uid);
-    add_particulars(out, notice);
+    if (notice->takeover)
+        add_takeover(out, notice->takeover);
+    else
+        add_claim(out, notice, claim);
     json_out_end(out, '}');
     g_string_append_c(out, '\n');
     return g_string_free(out, FALSE);
@@ -68,37 +86,55 @@ static bool has_data(const ControlHandle *handle)
     return handle->lines.length || handle->lost;
 }
 
-/* What was lost stands at the end: it is what came last. */
+static void push(ControlHandle *handle, uint64_t counts, char *text)
+{
+    EventLine *line = g_new(EventLine, 1);
+    *line = (EventLine){counts, text};
+    g_queue_push_tail(&handle->lines, line);
+}
+
+static void line_free(gpointer data)
+{
+    EventLine *line = data;
+    g_free(line->text);
+    g_free(line);
+}
+
+/* What was lost stands where it would have stood. */
 static void tell_lost(ControlHandle *handle)
 {
-    GString *out = g_string_new(NULL);
+    GString *out = g_string_new(handle->torn ? "\n" : NULL);
     json_out_begin(out, NULL, '{');
     json_out_string(out, "event", "lost");
     json_out_uint(out, "count", handle->lost);
     json_out_end(out, '}');
     g_string_append_c(out, '\n');
-    g_queue_push_tail(&handle->lines, g_string_free(out, FALSE));
+    push(handle, handle->lost, g_string_free(out, FALSE));
     handle->lost = 0;
+    handle->torn = false;
 }
 
-/* Whole lines, as many as fit; a line that does not fit at all goes in parts. Lock held. */
-static size_t take(ControlHandle *handle, char *data, size_t size)
+/* Whole lines, as many as fit; a line that does not fit at all goes in parts. *counts: how many
+ * events were read to their end. Lock held. */
+static size_t take(ControlHandle *handle, char *data, size_t size, uint64_t *counts)
 {
     size_t used = 0;
+    *counts = 0;
     if (handle->lost && handle->lines.length == 0)
         tell_lost(handle);
     while (used < size && handle->lines.length) {
-        char *line = g_queue_peek_head(&handle->lines);
-        size_t left = strlen(line) - handle->read_of_head;
+        EventLine *line = g_queue_peek_head(&handle->lines);
+        size_t left = strlen(line->text) - handle->read_of_head;
         size_t n = MIN(left, size - used);
         if (n < left && used)
             break;
-        memcpy(data + used, line + handle->read_of_head, n);
+        memcpy(data + used, line->text + handle->read_of_head, n);
         used += n;
         handle->read_of_head += n;
         if (n < left)
             break;
-        g_free(g_queue_pop_head(&handle->lines));
+        *counts += line->counts;
+        line_free(g_queue_pop_head(&handle->lines));
         handle->read_of_head = 0;
         if (handle->lost && handle->lines.length == 0)
             tell_lost(handle);
@@ -106,20 +142,29 @@ static size_t take(ControlHandle *handle, char *data, size_t size)
     return used;
 }
 
-/* Lock held. */
-static void serve_pending(ControlHandle *handle)
+/* Told to the next worker when the reader has it: who dies between has it told as lost. */
+static void note_taken(ControlRecord *record, const ControlHandle *handle, uint64_t counts)
+{
+    record->torn = handle->read_of_head > 0;
+    __atomic_store_n(&record->taken, record->taken + counts, __ATOMIC_RELEASE);
+}
+
+/* Lock held, outside of an operation. */
+static void serve_pending(Control *control, ControlHandle *handle)
 {
     while (handle->pending.length && has_data(handle)) {
+        uint64_t counts;
         HandlePending *pending = g_queue_pop_head(&handle->pending);
         g_autofree char *data = g_malloc(pending->size);
-        size_t n = take(handle, data, pending->size);
+        size_t n = take(handle, data, pending->size, &counts);
         pending->answer(pending->request, data, (ssize_t)n);
+        note_taken(control_record_peek(control, handle), handle, counts);
         g_free(pending);
     }
-    if (handle->wake_handle && has_data(handle)) {
-        void *wake_handle = handle->wake_handle;
-        handle->wake_handle = NULL;
-        handle->wake(wake_handle);
+    if (handle->poll_handle && has_data(handle)) {
+        control->wake(control->wake_ctx, handle->poll_handle);
+        handle->poll_handle = 0;
+        __atomic_store_n(&control_record_peek(control, handle)->poll_handle, 0, __ATOMIC_RELEASE);
     }
 }
 
@@ -128,27 +173,33 @@ static void offer(Control *control, ControlHandle *handle, const Notice *notice)
     const Node *dir = node_by_id(&control->engine->store, handle->dir);
     SnapshotClaim claim;
     g_autofree char *path = NULL;
-    if (!dir || !snapshot_claim(control->engine, dir, notice->claim, &claim, &path))
+    if (!notice->takeover &&
+        (!dir || !snapshot_claim(control->engine, dir, notice->claim, &claim, &path)))
         return;
+    control_record(control, handle)->offered++;
     if (handle->lines.length >= LINES_MAX)
         handle->lost++;
     else
-        g_queue_push_tail(&handle->lines, render(notice, &claim, control->sequence));
-    serve_pending(handle);
+        push(handle, 1, render(notice, &claim, *control->sequence));
 }
 
+/* Readers are answered when the operation stands, so none hears of what is then undone. */
 static void on_notice(void *ctx, const Notice *notice)
 {
     Control *control = ctx;
     GHashTableIter iter;
     gpointer value;
     pthread_mutex_lock(&control->lock);
-    control->sequence++;
+    *control->sequence += notice != NULL;
     g_hash_table_iter_init(&iter, control->handles);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         ControlHandle *handle = value;
-        if (handle->kind == VIRTUAL_NODE_EVENTS)
+        if (handle->kind != VIRTUAL_NODE_EVENTS)
+            continue;
+        if (notice)
             offer(control, handle, notice);
+        else
+            serve_pending(control, handle);
     }
     pthread_mutex_unlock(&control->lock);
 }
@@ -161,6 +212,17 @@ void events_join(Control *control, ControlHandle *handle)
         notice_listen(control->engine, on_notice, control);
 }
 
+void events_take_up(Control *control, ControlHandle *handle)
+{
+    const ControlRecord *record = control_record_peek(control, handle);
+    events_join(control, handle);
+    handle->torn = record->torn;
+    handle->lost = record->offered - record->taken;
+    handle->poll_handle = record->poll_handle;
+    if (handle->lost)
+        tell_lost(handle);
+}
+
 void events_leave(Control *control, ControlHandle *handle)
 {
     if (--control->listeners == 0)
@@ -171,23 +233,26 @@ void events_leave(Control *control, ControlHandle *handle)
         pending->answer(pending->request, NULL, -ENODEV);
         g_free(pending);
     }
-    if (handle->wake_handle)
-        handle->drop(handle->wake_handle);
-    g_queue_clear_full(&handle->lines, g_free);
+    g_queue_clear_full(&handle->lines, line_free);
     handle->kind = VIRTUAL_NODE_END;
     pthread_mutex_unlock(&control->lock);
 }
 
-static ssize_t take_or_wait(ControlHandle *handle, char *data, size_t size)
+static ssize_t take_or_wait(Control *control, ControlHandle *handle, char *data, size_t size)
 {
-    return has_data(handle) ? (ssize_t)take(handle, data, size) : -EAGAIN;
+    uint64_t counts;
+    if (!has_data(handle))
+        return -EAGAIN;
+    size_t n = take(handle, data, size, &counts);
+    note_taken(control_record(control, handle), handle, counts);
+    return (ssize_t)n;
 }
 
 ssize_t control_events_read(Control *control, uint64_t fh, char *data, size_t size)
 {
     pthread_mutex_lock(&control->lock);
     ControlHandle *handle = control_find_handle(control, fh);
-    ssize_t n = handle ? take_or_wait(handle, data, size) : -ESTALE;
+    ssize_t n = handle ? take_or_wait(control, handle, data, size) : -ESTALE;
     pthread_mutex_unlock(&control->lock);
     return n;
 }
@@ -197,7 +262,7 @@ bool control_events_wait(Control *control, uint64_t fh, size_t size, ControlAnsw
 {
     pthread_mutex_lock(&control->lock);
     ControlHandle *handle = control_find_handle(control, fh);
-    *n = handle ? take_or_wait(handle, data, size) : -ESTALE;
+    *n = handle ? take_or_wait(control, handle, data, size) : -ESTALE;
     bool waits = *n == -EAGAIN;
     if (waits) {
         HandlePending *pending = g_new(HandlePending, 1);
@@ -234,20 +299,14 @@ bool control_events_cancel(Control *control, const void *request)
     return found;
 }
 
-bool control_events_poll(Control *control, uint64_t fh, ControlWake wake, ControlWake drop,
-                         void *handle_to_wake)
+bool control_events_poll(Control *control, uint64_t fh, uint64_t poll_handle)
 {
     pthread_mutex_lock(&control->lock);
     ControlHandle *handle = control_find_handle(control, fh);
     bool ready = !handle || has_data(handle);
-    if (handle_to_wake && (ready || !handle)) {
-        drop(handle_to_wake);
-    } else if (handle_to_wake) {
-        if (handle->wake_handle)
-            handle->drop(handle->wake_handle);
-        handle->wake = wake;
-        handle->drop = drop;
-        handle->wake_handle = handle_to_wake;
+    if (!ready && poll_handle) {
+        handle->poll_handle = poll_handle;
+        control_record(control, handle)->poll_handle = poll_handle;
     }
     pthread_mutex_unlock(&control->lock);
     return ready;

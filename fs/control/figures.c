@@ -16,7 +16,7 @@ typedef struct {
 static void collect(Engine *engine, Figures *figures)
 {
     engine_lock(engine);
-    figures->stats = engine->stats;
+    figures->stats = *engine_stats_look(engine);
     figures->requests = engine->lasting->requests;
     figures->names = engine->request_names;
     figures->held = engine->claims.held;
@@ -74,6 +74,11 @@ void figures_stats(Control *control, ControlHandle *handle)
     for (int i = 0; i < HEAL_CAUSES; i++)
         json_out_uint(out, viewer_cause((HealCause)i), f->stats.healed[i]);
     json_out_end(out, '}');
+    json_out_begin(out, "takeovers", '{');
+    for (int i = 0; i < TAKEOVER_CAUSES; i++)
+        json_out_uint(out, viewer_takeover((TakeoverCause)i), f->stats.takeovers[i]);
+    json_out_end(out, '}');
+    json_out_uint(out, "resent", f->stats.resent);
     add_requests(out, f);
     json_out_end(out, '}');
     g_string_append_c(out, '\n');
@@ -151,6 +156,13 @@ void figures_metrics(Control *control, ControlHandle *handle)
            f->stats.transferred);
     simple(out, "lockfs_restores_total", "counter", "Healed entries whose content was given back.",
            f->stats.restored);
+    head(out, "lockfs_takeovers_total", "counter",
+         "Takeovers of the mount by another worker, by what became of the one before.");
+    for (int i = 0; i < TAKEOVER_CAUSES; i++)
+        labelled(out, "lockfs_takeovers_total", "reason", viewer_takeover((TakeoverCause)i),
+                 f->stats.takeovers[i]);
+    simple(out, "lockfs_resent_requests_total", "counter",
+           "Requests that the kernel gave to another worker after a takeover.", f->stats.resent);
     head(out, "lockfs_request_duration_seconds", "histogram",
          "Time to serve requests of the kernel, by operation.");
     for (uint32_t op = 0; op < STATS_OPCODES; op++)

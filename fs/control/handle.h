@@ -5,7 +5,29 @@
 #include "control/control.h"
 #include "control/viewer.h"
 
-/* A read of `events` that waits, or a poll. */
+/* What another worker must know of an open file. Kept with the engine's records. */
+typedef struct {
+    SlotHead head;
+    uint64_t dir;
+    Viewer viewer;           /* but for the pointer in it */
+    uint64_t length;         /* of the text */
+    uint64_t read;           /* of an answer */
+    uint64_t offered, taken; /* events: lines */
+    uint64_t poll_handle;    /* events: the kernel's number for who polls; 0: nobody */
+    uint8_t kind;            /* VirtualNodeKind */
+    bool opened;             /* the open was answered, or is about to be */
+    bool torn;               /* events: part of a line has been read */
+} ControlRecord;
+
+G_STATIC_ASSERT(sizeof(ControlRecord) <= ENGINE_ABOVE_RECORD);
+
+/* Read as one event, which stands for `counts` of them. */
+typedef struct {
+    uint64_t counts;
+    char *text;
+} EventLine;
+
+/* A read of `events` that waits. */
 typedef struct {
     ControlAnswer answer;
     void *request;
@@ -14,34 +36,53 @@ typedef struct {
 
 typedef struct {
     uint64_t fh;
+    uint32_t slot; /* of its ControlRecord */
     uint64_t dir;
     VirtualNodeKind kind;
     Viewer viewer;
-    GString *text; /* what is to be read */
-    size_t read;   /* of an answer */
+    GString *text;  /* what is to be read */
+    bool forgotten; /* the text was in a worker that has died */
+    size_t read;    /* of an answer */
     /* events only, under Control.lock */
-    GQueue lines;        /* of char*, to be read */
+    GQueue lines;        /* of EventLine, to be read */
     size_t read_of_head; /* bytes of the first that have been read */
     uint64_t lost;
+    bool torn;      /* the end of a line is missing */
     GQueue pending; /* of HandlePending */
-    ControlWake wake, drop;
-    void *wake_handle;
+    uint64_t poll_handle;
 } ControlHandle;
 
 struct Control {
     Engine *engine;
     pthread_mutex_t lock; /* after the engine's */
     GHashTable *handles;  /* fh → ControlHandle */
-    uint64_t last_fh;
-    uint64_t sequence; /* of events */
+    ControlWake wake;
+    void *wake_ctx;
+    uint64_t *sequence; /* of events; in the state */
     unsigned listeners;
 };
+
+/* In an operation. */
+static inline ControlRecord *control_record(const Control *control, const ControlHandle *handle)
+{
+    return slot_at(&control->engine->above, handle->slot);
+}
+
+/* Outside of one: to look, and for single stores. */
+static inline ControlRecord *control_record_peek(const Control *control,
+                                                 const ControlHandle *handle)
+{
+    return slot_peek(&control->engine->above, handle->slot);
+}
 
 ControlHandle *control_find_handle(Control *control, uint64_t fh);
 
 /* events.c: a reader came, or goes. */
 void events_join(Control *control, ControlHandle *handle);
 void events_leave(Control *control, ControlHandle *handle);
+
+/* The reader was one of a worker that has died. */
+void events_take_up(Control *control, ControlHandle *handle);
 
 /* text.c */
 void text_locks(Control *control, ControlHandle *handle);

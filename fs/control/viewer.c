@@ -22,6 +22,12 @@ const char *viewer_cause(HealCause cause)
     return names[cause];
 }
 
+const char *viewer_takeover(TakeoverCause cause)
+{
+    static const char *const names[] = {"signalled", "hung", "replaced"};
+    return names[cause];
+}
+
 static const char *scope_name(uint8_t scope)
 {
     static const char *const names[] = {"process", "parent", "session", "container", "cgroup"};

@@ -35,5 +35,6 @@ void viewer_rule(GString *out, const char *key, const Rule *rule);
 
 const char *viewer_kind(ClaimKind kind);
 const char *viewer_cause(HealCause cause);
+const char *viewer_takeover(TakeoverCause cause);
 
 #endif

@@ -295,6 +295,8 @@ static void describe_end(Run *run)
 {
     KeeperStart *start = &run->start;
     start->died_ns = clock_boot_ns();
+    start->why = run->hung ? TAKEOVER_HUNG : TAKEOVER_SIGNALLED;
+    start->signal = run->hung ? 0 : WTERMSIG(run->status);
     if (run->hung)
         snprintf(start->cause, sizeof start->cause, "the last did not answer for %u s",
                  run->keeper->hang_limit);
@@ -359,6 +361,7 @@ int keeper_run(Keeper *keeper)
     if (keeper->resumed) {
         run.start.number = 1;
         run.start.died_ns = clock_boot_ns();
+        run.start.why = TAKEOVER_REPLACED;
         g_strlcpy(run.start.cause, keeper->resumed, sizeof run.start.cause);
     }
     become_keeper(&run);

@@ -15,6 +15,8 @@
 #ifndef LOCKFS_DAEMON_KEEPER_H
 #define LOCKFS_DAEMON_KEEPER_H
 
+#include "engine/stats.h"
+
 #include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -35,9 +37,11 @@ typedef struct {
 typedef struct {
     pid_t keeper;
     KeeperShared *shared;
-    unsigned number;   /* 0: the first one */
-    int64_t died_ns;   /* when the last one was seen to be dead, boot clock */
-    char cause[48];    /* what it died of */
+    unsigned number; /* 0: the first one */
+    int64_t died_ns; /* when the last one was seen to be dead, boot clock */
+    char cause[48];  /* what it died of */
+    TakeoverCause why;
+    int signal;        /* for TAKEOVER_SIGNALLED */
     GArray *leftovers; /* descriptors that may be the dead one's */
 } KeeperStart;
 

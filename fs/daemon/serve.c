@@ -125,11 +125,13 @@ static bool take_over(Lockfs *lockfs, const KeeperStart *start)
     if (!start_server(lockfs))
         return false;
     fuse_server_take_over(lockfs->server, recovery.phase, &takeover);
+    Takeover told = {start->why, start->signal, clock_boot_ns() - start->died_ns, recovery.claims};
+    engine_taken_over(&lockfs->engine, &told);
     log_info("%s: another worker took over (%s): %.1f ms, %u claims and %u open files carried "
              "over, %u requests run again%s",
              lockfs->options->mountpoint, start->cause,
-             (double)(clock_boot_ns() - start->died_ns) / (double)CLOCK_NS_PER_MS, recovery.claims,
-             recovery.handles, takeover.again, takeover.resent ? ", the kernel resends" : "");
+             (double)told.duration_ns / (double)CLOCK_NS_PER_MS, recovery.claims, recovery.handles,
+             takeover.again, takeover.resent ? ", the kernel resends" : "");
     return true;
 }
 

@@ -68,13 +68,12 @@ int engine_init(Engine *engine, int root_fd, bool in_place, const EngineOptions 
     return reaper_new(engine);
 }
 
-/* In the operation, so that it is counted if and only if it happened. */
-static void save_totals(Engine *engine)
+/* The operation has ended; the lock is still held. */
+static void settle_notices(Engine *engine)
 {
-    const TotalsRecord *kept = slot_peek(&engine->totals, 1);
-    if (journal_is_open(&engine->journal) &&
-        memcmp(&kept->stats, &engine->stats, sizeof kept->stats) != 0)
-        ((TotalsRecord *)slot_at(&engine->totals, 1))->stats = engine->stats;
+    if (engine->noticed && engine->notice)
+        engine->notice(engine->notice_ctx, NULL);
+    engine->noticed = false;
 }
 
 static void count_operation(Engine *engine)
@@ -95,8 +94,8 @@ void engine_unlock(Engine *engine)
 {
     if (engine_in_request(engine))
         return;
-    save_totals(engine);
     journal_end(&engine->journal);
+    settle_notices(engine);
     pthread_mutex_unlock(&engine->lock);
 }
 
@@ -112,22 +111,10 @@ void engine_request_begin(Engine *engine, uint64_t unique, bool again)
     CRASH_POINT("request-begun");
 }
 
-void engine_request_answer(Engine *engine, const struct iovec *iov, int count)
-{
-    save_totals(engine);
-    journal_answer(&engine->journal, iov, count);
-}
-
-void engine_request_pass(Engine *engine)
-{
-    save_totals(engine);
-    journal_pass(&engine->journal);
-}
-
 void engine_request_end(Engine *engine)
 {
-    save_totals(engine);
     journal_end(&engine->journal);
+    settle_notices(engine);
     __atomic_store_n(&engine->request_thread, 0, __ATOMIC_RELAXED);
     pthread_mutex_unlock(&engine->lock);
 }

@@ -54,8 +54,8 @@ typedef struct Lasting Lasting;
 typedef struct Notice Notice;
 typedef struct Observed Observed;
 
-/* Hears of what happens to claims. Called with the lock held, by whichever thread made it happen.
- */
+/* Hears of what happens to claims. Called with the lock held, by whichever thread made it happen;
+ * with NULL when the operation in which it did stands, and will not be run again. */
 typedef void (*NoticeFunc)(void *ctx, const Notice *notice);
 
 typedef struct {
@@ -79,12 +79,13 @@ typedef struct {
     Heals *heals;
     SlotArray heal_records; /* heals.h */
     SlotArray totals;       /* one TotalsRecord */
+    SlotArray above;        /* records of the layer above, of ENGINE_ABOVE_RECORD bytes */
     Lasting *lasting;
     Waiters *waiters;
     Observed *observed; /* NULL unless options.observe */
     NoticeFunc notice;  /* NULL while nobody listens */
     void *notice_ctx;
-    EngineStats stats;
+    bool noticed;                     /* in the operation under way */
     const char *const *request_names; /* STATS_OPCODES, given by who serves; NULL: not shown */
     int file;                         /* what the tables live in */
     bool recovered;                   /* the tables were those of a process that died */
@@ -111,6 +112,10 @@ typedef struct {
 #define ENGINE_HEADER_AT (3ULL << 30)
 #define ENGINE_LASTING_AT (7ULL << 29)
 
+/* A record that it keeps in the journal with ours begins with a SlotHead. */
+#define ENGINE_ABOVE_RECORD 128
+#define ENGINE_ABOVE_MAX (1U << 20)
+
 /* root_fd is consumed; rules gets a reference of its own. `file` holds the tables, new or those of
  * a process that served this mount before, and is consumed; -1: memory of this process. 0 or
  * negative errno; -EPROTO: the tables in the file are none of ours. */
@@ -126,12 +131,18 @@ void engine_unlock(Engine *engine);
  * the lock no more. `unique` is the kernel's number for it. `again`: it was begun by a process that
  * died, and goes on from there. */
 void engine_request_begin(Engine *engine, uint64_t unique, bool again);
-
-/* What the request did stands from here on. The first keeps its answer (see journal_answer); the
- * second is for a request that may be run again. */
-void engine_request_answer(Engine *engine, const struct iovec *iov, int count);
-void engine_request_pass(Engine *engine);
 void engine_request_end(Engine *engine);
+
+/* To be counted in: goes back with the operation, if that does. */
+static inline EngineStats *engine_stats(Engine *engine)
+{
+    return &((TotalsRecord *)slot_at(&engine->totals, 1))->stats;
+}
+
+static inline const EngineStats *engine_stats_look(const Engine *engine)
+{
+    return &((const TotalsRecord *)slot_peek(&engine->totals, 1))->stats;
+}
 
 /* Is this the thread that is serving a request? */
 static inline bool engine_in_request(const Engine *engine)

@@ -31,7 +31,7 @@ int guard_claim(Engine *engine, const Caller *caller, const Claim *claim, ClaimA
     case VERDICT_ASK:
         break;
     }
-    engine->stats.refused++;
+    engine_stats(engine)->refused++;
     notice_refused(engine, claim, caller);
     decision_log(engine, &engine->refuse_lines, "refuse", claim, caller, "held");
     return -EBUSY;

@@ -180,7 +180,7 @@ void heals_note(Engine *engine, const Claim *claim, const HealPlace *kept)
                                                       claim_name(&engine->claims, claim)));
         add(engine, record, kept);
     }
-    engine->stats.healed[record->cause]++;
+    engine_stats(engine)->healed[record->cause]++;
     log_heal(engine, claim, record);
     if (!claim->broken)
         notice_send(engine, &(Notice){.kind = NOTICE_HEALED, .claim = claim, .heal = record});

@@ -235,7 +235,7 @@ void life_begin(Engine *engine, Claim *claim, Owner *owner, Owner *heir)
         owner_in_use(engine, heir);
     if (owner->dead) /* since it was found: its death has been told already */
         reaper_look_again(engine, claim->owner);
-    engine->stats.acquired[claim->kind]++;
+    engine_stats(engine)->acquired[claim->kind]++;
     notice_claim(engine, NOTICE_ACQUIRED, claim);
     decision_debug(engine, "claim", claim);
 }

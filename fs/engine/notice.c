@@ -8,6 +8,7 @@ void notice_send(Engine *engine, const Notice *notice)
         return;
     Notice stamped = *notice;
     stamped.at_ns = clock_real_ns();
+    engine->noticed = true;
     engine->notice(engine->notice_ctx, &stamped);
 }
 
@@ -25,8 +26,6 @@ void notice_refused(Engine *engine, const Claim *claim, const Caller *caller)
 
 void notice_listen(Engine *engine, NoticeFunc func, void *ctx)
 {
-    engine_lock(engine);
     engine->notice = func;
     engine->notice_ctx = ctx;
-    engine_unlock(engine);
 }

@@ -22,13 +22,23 @@ typedef enum {
     NOTICE_BROKEN,      /* by_* */
     NOTICE_HEALED,      /* heal is set */
     NOTICE_WOULD_HEAL,  /* with `observe` */
+    NOTICE_TAKEN_OVER,  /* by another worker; takeover is set, and claim is not */
 } NoticeKind;
+
+/* Another worker serves the mount now. */
+typedef struct {
+    TakeoverCause cause;
+    int signal; /* for TAKEOVER_SIGNALLED */
+    int64_t duration_ns;
+    uint32_t claims; /* carried over */
+} Takeover;
 
 struct Notice {
     NoticeKind kind;
     const Claim *claim;
     const HealRecord *heal;
     const Waiter *waiter;
+    const Takeover *takeover;
     pid_t by_tid;
     uid_t by_uid;
     uint64_t old_token;
@@ -50,7 +60,7 @@ void notice_refused(Engine *engine, const Claim *claim, const Caller *caller);
 
 /* --- taking the lock --- */
 
-/* NULL ends it. */
+/* NULL ends it. Takes no lock: for the thread that serves requests, and before there are others. */
 void notice_listen(Engine *engine, NoticeFunc func, void *ctx);
 
 #endif

@@ -130,7 +130,6 @@ int engine_recover(Engine *engine, bool (*keep)(void *ctx, int fd), void *ctx,
         log_error("the state of this mount is damaged: %s", problem);
         return -EPROTO;
     }
-    engine->stats = ((const TotalsRecord *)slot_peek(&engine->totals, 1))->stats;
     rebuild(engine);
     let_go(engine);
     CRASH_POINT("recovered");
@@ -158,6 +157,14 @@ void engine_recover_background(Engine *engine)
         vacate_claim(engine, claim);
     act_forsake(&engine->store);
     engine_request_end(engine);
+}
+
+void engine_taken_over(Engine *engine, const Takeover *takeover)
+{
+    engine_lock(engine);
+    engine_stats(engine)->takeovers[takeover->cause]++;
+    notice_send(engine, &(Notice){.kind = NOTICE_TAKEN_OVER, .takeover = takeover});
+    engine_unlock(engine);
 }
 
 /* --- what a file must be like to be believed --- */

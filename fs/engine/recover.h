@@ -10,7 +10,7 @@
 #ifndef LOCKFS_ENGINE_RECOVER_H
 #define LOCKFS_ENGINE_RECOVER_H
 
-#include "engine/engine.h"
+#include "engine/notice.h"
 
 typedef struct {
     uint32_t claims;    /* carried over */
@@ -26,6 +26,9 @@ int engine_recover(Engine *engine, bool (*keep)(void *ctx, int fd), void *ctx,
 
 /* After a death in JOURNAL_BACKGROUND. */
 void engine_recover_background(Engine *engine);
+
+/* Counts the takeover and tells listeners of it. */
+void engine_taken_over(Engine *engine, const Takeover *takeover);
 
 /* Is every record what the others say it is? For what comes from a file. false: *problem says what
  * not (to be freed). */

@@ -69,7 +69,7 @@ static int remove_name(Engine *engine, const Caller *caller, Node *dir, const ch
         CRASH_POINT("removed-forgotten");
         notice_claim(engine, NOTICE_RELEASED, claim);
         life_end(engine, claim);
-        engine->stats.released++;
+        engine_stats(engine)->released++;
     } else if (node) {
         node_settle(&engine->store, node);
     }

@@ -196,7 +196,7 @@ static void settle_claims(Rename *rn, Node *moved)
     }
     notice_claim(engine, NOTICE_PUBLISHED, from);
     life_end(engine, from);
-    engine->stats.published++;
+    engine_stats(engine)->published++;
 }
 
 /* A claim stays with its name; what lies under the name has changed. */

@@ -44,7 +44,6 @@ typedef struct {
     uint64_t resent; /* requests that the kernel gave to another worker */
 } EngineStats;
 
-/* EngineStats as of the last operation that was finished. */
 typedef struct {
     SlotHead head;
     EngineStats stats;

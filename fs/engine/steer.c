@@ -102,7 +102,7 @@ static int transfer_claim(Engine *engine, const Caller *caller, Claim *claim, pi
         r = -EPERM;
     if (r == 0) {
         life_transfer(engine, claim, found.owner);
-        engine->stats.transferred++;
+        engine_stats(engine)->transferred++;
         decision_log(engine, NULL, "transfer", claim, caller, "command");
         notice_send(engine, &(Notice){
                                 .kind = NOTICE_TRANSFERRED,
@@ -152,7 +152,7 @@ static int restore(Engine *engine, const Caller *caller, uint64_t dir_id, const 
     if (r < 0)
         return r;
     absent_clear(&engine->absent, dir_id, name);
-    engine->stats.restored++;
+    engine_stats(engine)->restored++;
     g_autofree char *path = g_strescape(entry_path(engine, dir, name), NULL);
     log_info("restore path=\"%s\" token=%llu by=%d by_uid=%u", path, (unsigned long long)token,
              caller->tid, caller->uid);

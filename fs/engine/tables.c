@@ -24,6 +24,7 @@ static void keep_in_journal(Engine *engine)
     journal_add(&engine->journal, &engine->claims.owners);
     journal_add(&engine->journal, &engine->heal_records);
     journal_add(&engine->journal, &engine->totals);
+    journal_add(&engine->journal, &engine->above);
     engine->store.journal = &engine->journal;
 }
 
@@ -57,6 +58,9 @@ static int map_all(Engine *engine, int file, const Layout *layout, uint32_t lock
                             HEALS_RECORDS_MAX);
     if (r == 0)
         r = map_totals(engine, file);
+    if (r == 0)
+        r = slot_array_init(&engine->above, file, TABLES_ABOVE_AT, ENGINE_ABOVE_RECORD,
+                            ENGINE_ABOVE_MAX);
     if (r == 0)
         r = slot_file_map(file, ENGINE_LASTING_AT, sizeof *engine->lasting,
                           (void **)&engine->lasting);
@@ -94,6 +98,7 @@ void tables_close(Engine *engine)
     store_done(&engine->store);
     slot_array_done(&engine->heal_records);
     slot_array_done(&engine->totals);
+    slot_array_done(&engine->above);
     slot_file_unmap(engine->lasting, sizeof *engine->lasting);
     engine->lasting = NULL;
     names_done(&engine->names);

@@ -66,7 +66,7 @@ static void count_last(Engine *engine)
 {
     Waiters *waiters = engine->waiters;
     if (waiters->last && !waiters->last->family)
-        engine->stats.contended++;
+        engine_stats(engine)->contended++;
     waiters->last = NULL;
 }
 

@@ -127,6 +127,9 @@ bool virtual_forbids(fuse_req_t req, fuse_ino_t dir);
 
 void virtual_add(struct fuse_lowlevel_ops *ops);
 
+/* Tells the kernel that a poll of `events` may be asked again. ctx: FuseServer. */
+void virtual_wake(void *ctx, uint64_t poll_handle);
+
 /* Also serves directories. */
 void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi);
 

@@ -80,9 +80,9 @@ static void keep_answer(FuseServer *server, const struct iovec *iov, int count)
     CRASH_POINT("answering");
     act_forsake(&server->engine->store);
     if (needs_keeping(in))
-        engine_request_answer(server->engine, iov, count);
+        journal_answer(&server->engine->journal, iov, count);
     else
-        engine_request_pass(server->engine);
+        journal_pass(&server->engine->journal);
 }
 
 ssize_t fuse_server_send(FuseServer *server, struct iovec *iov, int count)
@@ -158,10 +158,12 @@ void fuse_server_serve(FuseServer *server, size_t size, bool again)
     Engine *engine = server->engine;
     CRASH_POINT("request-read");
     engine_request_begin(engine, head->unique, again);
+    if (head->unique & REQUEST_RESENT)
+        engine_stats(engine)->resent++;
     serve(server, size);
     act_forsake(&engine->store);
     if (journal_is_open(&engine->journal)) /* no answer, or one that comes from the pool */
-        engine_request_answer(engine, NULL, 0);
+        journal_answer(&engine->journal, NULL, 0);
     CRASH_POINT("request-done");
     request_store_clear_buffer(server->requests);
     engine_request_end(engine);
@@ -237,7 +239,7 @@ int fuse_server_new(Engine *engine, int fd, const FuseServerOptions *options, Fu
     static const struct fuse_custom_io io = {.read = io_read, .writev = io_writev};
     FuseServer *server = g_new0(FuseServer, 1);
     server->engine = engine;
-    server->control = control_new(engine);
+    server->control = control_new(engine, virtual_wake, server);
     engine->request_names = request_names;
     server->options = *options;
     server->fd = fd;

@@ -116,10 +116,14 @@ static void finish_interrupted(FuseServer *server, JournalPhase phase, FuseTakeo
     fuse_server_serve(server, size, again);
 }
 
+/* One that waits again makes another copy of itself. */
 static void serve_copies(FuseServer *server, FuseTakeover *result)
 {
+    uint32_t sizes[REQUEST_COPIES];
+    for (unsigned i = 0; i < REQUEST_COPIES; i++)
+        sizes[i] = server->requests->copies[i].size;
     for (unsigned i = 0; i < REQUEST_COPIES; i++) {
-        size_t size = request_store_load(server->requests, i);
+        size_t size = sizes[i] ? request_store_load(server->requests, i) : 0;
         if (size == 0)
             continue;
         fuse_server_serve(server, size, false);

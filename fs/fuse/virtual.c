@@ -1,8 +1,11 @@
+#include "base/crash-point.h"
 #include "fuse/request.h"
 
 #include <fcntl.h>
+#include <linux/fuse.h>
 #include <poll.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Requests about `.lockfs` and what is in it, handed to control/. */
 
@@ -87,34 +90,74 @@ bool virtual_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 /* --- events --- */
 
-static void answer_event(void *request, const char *data, ssize_t n)
+/* A read that waits. */
+typedef struct {
+    fuse_req_t req;
+    FuseServer *server;
+    int copy; /* of the request, for the next worker; -1: none */
+} EventsRead;
+
+static void events_read_free(EventsRead *wait)
 {
-    reply_data(request, n, data);
+    if (wait->copy >= 0)
+        request_store_drop(wait->server->requests, (unsigned)wait->copy);
+    g_free(wait);
 }
 
-/* Called with a lock of the request held, which answering takes as well; so the request is known by
+static void answer_event(void *request, const char *data, ssize_t n)
+{
+    EventsRead *wait = request;
+    reply_data(wait->req, n, data);
+    CRASH_POINT("events-answered");
+    events_read_free(wait);
+}
+
+/* Called with a lock of the request held, which answering takes as well; so the read is known by
  * its address alone. */
 static void interrupted(fuse_req_t req, void *data)
 {
-    if (control_events_cancel(data, req))
-        reply_error(req, -EINTR);
+    EventsRead *wait = data;
+    if (!control_events_cancel(wait->server->control, wait))
+        return;
+    reply_error(req, -EINTR);
+    events_read_free(wait);
+}
+
+static void wait_for_events(fuse_req_t req, size_t size, const struct fuse_file_info *fi)
+{
+    FuseServer *server = request_server(req);
+    EventsRead *wait = g_new(EventsRead, 1);
+    ssize_t n;
+    *wait = (EventsRead){req, server, request_store_copy(server->requests)};
+    if (control_events_wait(server->control, fi->fh, size, answer_event, wait, server->io, &n)) {
+        /* Interrupts are served by this thread, too: none comes between. */
+        fuse_req_interrupt_func(req, interrupted, wait);
+        return;
+    }
+    reply_data(req, n, server->io);
+    events_read_free(wait);
 }
 
 static void read_events(fuse_req_t req, size_t size, const struct fuse_file_info *fi)
 {
     FuseServer *server = request_server(req);
-    ssize_t n;
-    if (fi->flags & O_NONBLOCK) {
-        n = control_events_read(server->control, fi->fh, server->io, size);
-        reply_data(req, n, server->io);
-        return;
-    }
-    /* Interrupts are served by this thread, too: none comes between here and the end. */
-    fuse_req_interrupt_func(req, interrupted, server->control);
-    if (fuse_req_interrupted(req))
+    if (fuse_req_interrupted(req)) {
         reply_error(req, -EINTR);
-    else if (!control_events_wait(server->control, fi->fh, size, answer_event, req, server->io, &n))
+    } else if (fi->flags & O_NONBLOCK) {
+        ssize_t n = control_events_read(server->control, fi->fh, server->io, size);
         reply_data(req, n, server->io);
+    } else {
+        wait_for_events(req, size, fi);
+    }
+}
+
+static void run_read_anew(OffloadJob *job)
+{
+    Control *control = request_control(job->req);
+    const char *data = NULL;
+    control_fill(control, job->fi.fh);
+    ssize_t n = control_read(control, job->fi.fh, job->size, 0, &data);
+    reply_data(job->req, n, data);
 }
 
 bool virtual_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
@@ -125,6 +168,10 @@ bool virtual_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
     size = MIN(size, REQUEST_IO_SIZE);
     if (virtual_node_kind(ino) == VIRTUAL_NODE_EVENTS) {
         read_events(req, size, fi);
+        return true;
+    }
+    if (control_is_forgotten(request_control(req), fi->fh, offset)) {
+        offload(req, &(OffloadJob){.run = run_read_anew, .fi = *fi, .size = size});
         return true;
     }
     const char *data = NULL;
@@ -143,26 +190,34 @@ bool virtual_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size
     return true;
 }
 
-static void wake(void *handle)
+void virtual_wake(void *ctx, uint64_t poll_handle)
 {
-    fuse_lowlevel_notify_poll(handle);
-    fuse_pollhandle_destroy(handle);
+    const FuseServer *server = ctx;
+    struct {
+        struct fuse_out_header head;
+        struct fuse_notify_poll_wakeup_out body;
+    } out = {{.len = sizeof out, .error = FUSE_NOTIFY_POLL}, {.kh = poll_handle}};
+    ssize_t ignored = write(server->fd, &out, sizeof out); /* it may be closed by now */
+    (void)ignored;
 }
 
-static void drop(void *handle)
+/* libfuse hides the number in a structure that does not outlive the process. */
+static uint64_t poll_handle_of(fuse_req_t req)
 {
-    fuse_pollhandle_destroy(handle);
+    const char *body = request_server(req)->buffer + sizeof(struct fuse_in_header);
+    const struct fuse_poll_in *in = (const void *)body;
+    return in->flags & FUSE_POLL_SCHEDULE_NOTIFY ? in->kh : 0;
 }
 
 static void op_poll(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi,
                     struct fuse_pollhandle *ph)
 {
     unsigned revents = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM; /* as of any file */
-    if (virtual_node_is(ino) && virtual_node_kind(ino) == VIRTUAL_NODE_EVENTS) {
-        bool ready = control_events_poll(request_control(req), fi->fh, wake, drop, ph);
-        revents = ready ? POLLIN | POLLRDNORM : 0;
-    } else if (ph) {
+    if (ph)
         fuse_pollhandle_destroy(ph);
+    if (virtual_node_is(ino) && virtual_node_kind(ino) == VIRTUAL_NODE_EVENTS) {
+        bool ready = control_events_poll(request_control(req), fi->fh, poll_handle_of(req));
+        revents = ready ? POLLIN | POLLRDNORM : 0;
     }
     reply_poll(req, revents);
 }

@@ -17,20 +17,25 @@ my %env  = (LOCKFS_CRASH_POINT => $file);
 
 sub arm { my ($point) = @_; open my $fh, '>', $file or die "$file: $!"; print $fh $point; close $fh }
 
-# $round->() makes ready, calls $armed->() when what is to be disturbed comes, and returns what went wrong.
+# $round->($disturbed) makes ready, runs what is to be disturbed as $disturbed->(sub { ... }), and returns what went wrong.
 sub at_every_point {
     my ($name, $round) = @_;
+    my ($point, $deaths, @failed) = ('?', 0);
+    my $disturbed = sub {
+        my ($what) = @_;
+        arm($point);
+        my @result = $what->();
+        $deaths += $point ne '?' && !-e $file;
+        unlink $file;
+        return wantarray ? @result : $result[0];
+    };
     unlink "$file.passed";
-    my @wrong = $round->(sub { arm('?') });
-    unlink $file;
-    is join("\n", @wrong), '', "$name: undisturbed";
+    is join("\n", $round->($disturbed)), '', "$name: undisturbed";
     my %seen;
     my @points = grep { length && !$seen{$_}++ } split /\n/, slurp("$file.passed");
-    my ($deaths, @failed) = (0);
-    for my $point (@points) {
-        push @failed, map { "killed at $point: $_" } $round->(sub { arm($point) });
-        $deaths += !-e $file;
-        unlink $file;
+    for (@points) {
+        $point = $_;
+        push @failed, map { "killed at $point: $_" } $round->($disturbed);
     }
     is join("\n", @failed), '', "$name: killed at each of " . @points . " points, $deaths deaths: @points";
 }
@@ -45,16 +50,114 @@ subtest 'an append where only the source knows the end' => sub {
     my $text = "begin\n";
     at_every_point(
         'append' => sub {
-            my ($armed) = @_;
+            my ($disturbed) = @_;
             open my $behind, '>>', $m->source . '/log' or die "log: $!";
             syswrite $behind, "behind\n";
-            $armed->();
-            my $got = $c->do('write', $fd, "same\n");
+            my $got = $disturbed->(sub { $c->do('write', $fd, "same\n") });
             $text .= "behind\nsame\n";
             return (differs('write', $got, 'ok'), differs('content', slurp($m->source . '/log'), $text));
         }
     );
     $c->do('close', $fd);
+    is $m->umount, 'exit 0', 'the keeper ends well';
+};
+# What .lockfs/healed says of this name, last one last.
+sub healed { my ($p, $name) = @_; return grep { $_->{path} eq $name } @{ ctl_json([ 'healed', '--json', $p ]) } }
+
+sub counted { my ($p, $what) = @_; return ctl_json([ 'stats', '--json', $p ])->{$what} }
+
+# A lock with content whose owner is to die.
+sub doomed {
+    my ($path) = @_;
+    my $victim = client();
+    $victim->do('mkdir', $path);
+    $victim->do('put', "$path/id", 'me');
+    return $victim;
+}
+
+for my $where ('', 'other-fs/') {
+    subtest 'content is healed once and given back once' . ($where && ', where it cannot be moved far') => sub {
+        my $m = mount_lockfs(source => 'tmpfs', env => \%env);
+        my ($p, $c, $rounds) = ($m->path . ($where && '/other-fs'), client(), 0);
+        if ($where) {
+            mkdir $m->source . '/other-fs';
+            run([ 'mount', '-t', 'tmpfs', 'other', $m->source . '/other-fs' ]);
+        }
+        my $healed_once = sub {
+            my ($first) = @_;
+            my @healed = healed($m->path, "${where}x.lock");
+            my $last = $healed[-1] // {};
+            $rounds++;
+            return (differs('heals', scalar @healed, $rounds), differs('kept', $last->{kept} ? 1 : 0, 1),
+                differs('signal', $last->{signal} // $last->{reason}, 9));
+        };
+        my $given_back = sub {
+            my $r = ctl([ 'restore', '--as', 'back', "$p/x.lock" ]);
+            my @wrong = (differs('restore', $r->{status} . $r->{err}, 'exit 0'), differs('content', $c->do('get', "$p/back/id"), 'ok me'));
+            run([ 'rm', '-r', "$p/back" ]);
+            return (@wrong, differs('still kept', scalar(grep { $_->{kept} } healed($m->path, "${where}x.lock")), 0));
+        };
+        at_every_point(
+            'healed by the next owner' => sub {
+                my ($disturbed) = @_;
+                my $victim = doomed("$p/x.lock");
+                my $got = $disturbed->(sub { $victim->kill9; $c->do('mkdir', "$p/x.lock") });
+                my @wrong = (differs('mkdir', $got, 'ok'), differs('inside', join(' ', $c->list("$p/x.lock")), ''));
+                return (@wrong, differs('rmdir', $c->do('rmdir', "$p/x.lock"), 'ok'), $healed_once->(), $given_back->());
+            }
+        );
+        at_every_point(
+            'healed without a look' => sub {
+                my ($disturbed) = @_;
+                my $victim = doomed("$p/x.lock");
+                my $w = watcher($p);
+                my $heard = $disturbed->(sub { $victim->kill9; scalar(my @all = $w->until('DELETE', 'x.lock', 20)) });
+                $w->stop;
+                return (differs('heard of', $heard ? 1 : 0, 1), $healed_once->(), $given_back->());
+            }
+        );
+        at_every_point(
+            'given back' => sub {
+                my ($disturbed) = @_;
+                my $victim = doomed("$p/x.lock");
+                $victim->kill9;
+                my @wrong = (differs('mkdir', $c->do('mkdir', "$p/x.lock"), 'ok'), differs('rmdir', $c->do('rmdir', "$p/x.lock"), 'ok'));
+                return (@wrong, $healed_once->(), $disturbed->($given_back));
+            }
+        );
+        is counted($m->path, 'healed')->{signalled}, $rounds, 'each is counted once';
+        is counted($m->path, 'restored'), $rounds, 'and what was given back';
+        is $m->umount, 'exit 0', 'the keeper ends well';
+        run([ 'umount', $m->source . '/other-fs' ]) if $where;
+    };
+}
+
+subtest 'commands' => sub {
+    my $m = mount_lockfs(source => 'tmpfs', env => \%env);
+    my ($p, $owner, $c) = ($m->path, client(), client());
+    at_every_point(
+        'break' => sub {
+            my ($disturbed) = @_;
+            my @wrong = (differs('mkdir', $owner->do('mkdir', "$p/x.lock"), 'ok'), differs('put', $owner->do('put', "$p/x.lock/id", 'me'), 'ok'));
+            my $w = watcher($p);
+            my $r = $disturbed->(sub {
+                my $r = ctl([ 'break', '--yes', "$p/x.lock" ]);
+                push @wrong, differs('heard of', scalar(my @all = $w->until('DELETE', 'x.lock', 20)) ? 1 : 0, 1);
+                return $r;
+            });
+            $w->stop;
+            return (@wrong, differs('break', $r->{status}, 'exit 0'), differs('entry', $c->stat("$p/x.lock"), 'ENOENT'));
+        }
+    );
+    at_every_point(
+        'transfer' => sub {
+            my ($disturbed) = @_;
+            my @wrong = differs('mkdir', $owner->do('mkdir', "$p/x.lock"), 'ok');
+            my $r = $disturbed->(sub { ctl([ 'transfer', "$p/x.lock", $c->pid ]) });
+            return (@wrong, differs('transfer', $r->{status} . $r->{err}, 'exit 0'), differs('old owner', $owner->do('rmdir', "$p/x.lock"), 'EBUSY'),
+                differs('new owner', $c->do('rmdir', "$p/x.lock"), 'ok'));
+        }
+    );
     is $m->umount, 'exit 0', 'the keeper ends well';
 };
 done_testing;
