@@ -14,7 +14,10 @@ my $seconds = $ENV{LOCKFS_TAKEOVER_SECONDS} // ($ENV{LOCKFS_QUICK} ? 4 : $ENV{CI
 
 # --- who serves ---
 
-sub worker_of { my ($keeper) = @_; return (split ' ', slurp("/proc/$keeper/task/$keeper/children"))[-1] }
+# One that was killed before may linger, with a thread that waits for an answer of the next.
+sub is_serving { my ($pid) = @_; return slurp("/proc/$pid/stat") =~ /\) [^ZX] [^)]*$/ }
+
+sub worker_of { my ($keeper) = @_; return (grep { is_serving($_) } split ' ', slurp("/proc/$keeper/task/$keeper/children"))[-1] }
 
 # The two that serve, once both have come up and the worker is another than $before; they change when one of them is killed.
 sub pair {
