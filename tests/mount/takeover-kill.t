@@ -14,8 +14,9 @@ my $seconds = $ENV{LOCKFS_TAKEOVER_SECONDS} // ($ENV{LOCKFS_QUICK} ? 4 : $ENV{CI
 
 # --- who serves ---
 
-# One that was killed before may linger, with a thread that waits for an answer of the next.
-sub is_serving { my ($pid) = @_; return slurp("/proc/$pid/stat") =~ /\) [^ZX] [^)]*$/ }
+# One that was killed before may linger, with a thread that waits for an answer of the next; a keeper that begins has other
+# children for a moment. A worker has threads.
+sub is_serving { my ($pid) = @_; return slurp("/proc/$pid/status") =~ /^State:\s*[^ZX\s].*^Threads:\s*([2-9]|\d\d)/ms }
 
 sub worker_of { my ($keeper) = @_; return (grep { is_serving($_) } split ' ', slurp("/proc/$keeper/task/$keeper/children"))[-1] }
 
