@@ -13,13 +13,10 @@
 static void describe(const char *path, JsonObject *claim)
 {
     g_autofree char *shown = quote_name(path);
-    g_autofree char *comm = table_name(claim, "owner.comm");
+    g_autofree char *process = table_process(json_object_get_object_member(claim, "owner"));
     g_autofree char *held = table_duration(claim, "held_ms");
-    fprintf(stderr,
-            "%s is held by process %" G_GINT64_FORMAT " (%s), uid %" G_GINT64_FORMAT
-            ", for %s; %u waiting\n",
-            shown, record_int(claim, "owner.pid"), comm, record_int(claim, "owner.uid"), held,
-            record_waiters(claim));
+    fprintf(stderr, "%s is held by process %s, uid %" G_GINT64_FORMAT ", for %s; %u waiting\n",
+            shown, process, record_int(claim, "owner.uid"), held, record_waiters(claim));
 }
 
 static Status ask(const char *path, gboolean with_kill)
@@ -83,8 +80,9 @@ static Status break_it(const Target *target, JsonObject *claim, gboolean killed)
 
 Status break_run(int argc, char **argv)
 {
-    gboolean yes = FALSE, with_kill = FALSE;
+    gboolean yes = FALSE, with_kill = FALSE, json = FALSE;
     const GOptionEntry entries[] = {
+        {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print the claim as it was", NULL},
         {"yes", 'y', 0, G_OPTION_ARG_NONE, &yes, "do not ask", NULL},
         {"kill", 'k', 0, G_OPTION_ARG_NONE, &with_kill,
          "kill the owner first and wait for its death", NULL},
@@ -107,5 +105,9 @@ Status break_run(int argc, char **argv)
         status = ask(argv[1], with_kill);
     if (status == STATUS_DONE && with_kill)
         status = kill_owner(argv[1], claim);
-    return status == STATUS_DONE ? break_it(&target, claim, with_kill) : status;
+    if (status == STATUS_DONE)
+        status = break_it(&target, claim, with_kill);
+    if (status == STATUS_DONE && json)
+        record_print_object(claim);
+    return status;
 }

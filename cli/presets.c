@@ -47,9 +47,9 @@ static JsonArray *read_presets(GPtrArray *files)
         name[strlen(name) - strlen(EXTENSION)] = '\0';
         g_autofree char *description = value_of(text, "description");
         JsonObject *record = json_object_new();
-        json_object_set_string_member(record, "name", name);
-        json_object_set_string_member(record, "description", description);
-        json_object_set_string_member(record, "file", file);
+        record_set_bytes(record, "name", name);
+        record_set_bytes(record, "description", description);
+        record_set_bytes(record, "file", file);
         json_array_add_object_element(records, record);
     }
     return records;

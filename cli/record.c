@@ -62,6 +62,17 @@ guint record_waiters(JsonObject *record)
                                                : 0;
 }
 
+void record_set_bytes(JsonObject *record, const char *member, const char *bytes)
+{
+    g_autofree char *shown = g_utf8_make_valid(bytes, -1);
+    json_object_set_string_member(record, member, shown);
+    if (strcmp(shown, bytes) == 0)
+        return;
+    g_autofree char *exact = g_strconcat(member, NAMES_EXACT_SUFFIX, NULL);
+    g_autofree char *encoded = g_base64_encode((const guchar *)bytes, strlen(bytes));
+    json_object_set_string_member(record, exact, encoded);
+}
+
 static void print_node(JsonNode *node)
 {
     g_autofree char *text = json_to_string(node, TRUE);

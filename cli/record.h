@@ -22,6 +22,9 @@ char *record_bytes(JsonObject *record, const char *path);
 /* The number of waiters. */
 guint record_waiters(JsonObject *record);
 
+/* Sets a member to a name: as the mount does, with its exact bytes beside it where that is due. */
+void record_set_bytes(JsonObject *record, const char *member, const char *bytes);
+
 void record_print_object(JsonObject *record);
 void record_print_array(JsonArray *records);
 

@@ -29,7 +29,16 @@ static Status explain_error(const Target *target, const char *path, int error)
     return target_explain_error(target, error);
 }
 
-static Status restore(const Target *target, const char *token, const char *name)
+static void print_restored(const char *path, const char *token)
+{
+    g_autoptr(JsonObject) record = json_object_new();
+    record_set_bytes(record, "path", path);
+    json_object_set_int_member(record, "token", (gint64)g_ascii_strtoull(token, NULL, 10));
+    json_object_set_string_member(record, "result", "restored");
+    record_print_object(record);
+}
+
+static Status restore(const Target *target, const char *token, const char *name, gboolean json)
 {
     const char *words[] = {"restore", token, name, NULL};
     int r = target_command(target, words, NULL);
@@ -41,13 +50,17 @@ static Status restore(const Target *target, const char *token, const char *name)
     /* The kernel may remember that the name was free: an attempt to make it puts that right. */
     if (mkdir(path, 0700) == 0)
         return status_fail(STATUS_FAILED, path, "restored, and removed again by somebody else");
+    if (json)
+        print_restored(path, token);
     return STATUS_DONE;
 }
 
 Status restore_run(int argc, char **argv)
 {
     char *given_token = NULL, *given_name = NULL;
+    gboolean json = FALSE;
     const GOptionEntry entries[] = {
+        {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print an object", NULL},
         {"token", 't', 0, G_OPTION_ARG_STRING, &given_token,
          "the one with this token, of several with that name", "TOKEN"},
         {"as", 'a', 0, G_OPTION_ARG_FILENAME, &given_name, "under another name in its directory",
@@ -73,5 +86,5 @@ Status restore_run(int argc, char **argv)
             return explain_error(&target, argv[1], -ENOENT);
         token = g_strdup_printf("%" G_GUINT64_FORMAT, found);
     }
-    return restore(&target, token, name ? name : target.name);
+    return restore(&target, token, name ? name : target.name, json);
 }

@@ -20,10 +20,10 @@ static void line_number(const char *label, JsonObject *claim, const char *member
 
 static void print_owner(JsonObject *claim)
 {
-    g_autofree char *comm = table_name(claim, "owner.comm");
+    g_autofree char *process = table_process(json_object_get_object_member(claim, "owner"));
     g_autofree char *why = record_bytes(claim, "owner.why");
-    printf("%-10s %" G_GINT64_FORMAT " (%s), uid %" G_GINT64_FORMAT "\n", "owner",
-           record_int(claim, "owner.pid"), comm, record_int(claim, "owner.uid"));
+    printf("%-10s %s, uid %" G_GINT64_FORMAT "\n", "owner", process,
+           record_int(claim, "owner.uid"));
     if (record_int(claim, "owner.pid_here") &&
         record_int(claim, "owner.pid_here") != record_int(claim, "owner.pid"))
         line_number("  here", claim, "owner.pid_here");
@@ -31,9 +31,11 @@ static void print_owner(JsonObject *claim)
     line("  program", claim, "owner.exe");
     line("  cgroup", claim, "owner.cgroup");
     line("  scope", claim, "owner.scope");
-    printf("%-10s its process descriptor says so; it started at tick %" G_GINT64_FORMAT
-           " of this boot\n",
-           "  alive", record_int(claim, "owner.start_time"));
+    printf("%-10s its process descriptor says so", "  alive");
+    if (record_node(claim, "owner.start_time"))
+        printf("; it started at tick %" G_GINT64_FORMAT " of this boot",
+               record_int(claim, "owner.start_time"));
+    printf("\n");
 }
 
 static void print_waiters(JsonObject *claim)
@@ -42,10 +44,10 @@ static void print_waiters(JsonObject *claim)
     JsonArray *waiters = node ? json_node_get_array(node) : NULL;
     for (guint i = 0; waiters && i < json_array_get_length(waiters); i++) {
         JsonObject *waiter = json_array_get_object_element(waiters, i);
-        g_autofree char *comm = table_name(waiter, "comm");
+        g_autofree char *process = table_process(waiter);
         g_autofree char *last = record_bytes(waiter, "last_at");
-        printf("%-10s %" G_GINT64_FORMAT " (%s), %" G_GINT64_FORMAT " attempts, last at %s\n",
-               "waits", record_int(waiter, "pid"), comm, record_int(waiter, "attempts"), last);
+        printf("%-10s %s, %" G_GINT64_FORMAT " attempts, last at %s\n", "waits", process,
+               record_int(waiter, "attempts"), last);
     }
 }
 
@@ -56,7 +58,7 @@ static void print_claim(const char *path, JsonObject *claim)
     g_autofree char *since = record_bytes(claim, "acquired_at");
     g_autofree char *origin = record_bytes(claim, "rule_origin");
     g_autofree char *rule = table_name(claim, "rule");
-    g_autofree char *caller = table_name(claim, "caller.comm");
+    g_autofree char *caller = table_process(json_object_get_object_member(claim, "caller"));
     printf("%-10s %s\n", "path", shown);
     line("kind", claim, "kind");
     line("state", claim, "state");
@@ -64,7 +66,7 @@ static void print_claim(const char *path, JsonObject *claim)
     printf("%-10s %s, since %s\n", "held", held, since);
     printf("%-10s %s (%s)\n", "rule", rule, origin);
     print_owner(claim);
-    printf("%-10s %" G_GINT64_FORMAT " (%s)\n", "caller", record_int(claim, "caller.pid"), caller);
+    printf("%-10s %s\n", "caller", caller);
     print_waiters(claim);
 }
 

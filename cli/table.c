@@ -29,6 +29,16 @@ char *table_number(JsonObject *record, const char *member)
                : g_strdup("-");
 }
 
+char *table_process(JsonObject *process)
+{
+    if (!record_int(process, "pid"))
+        return g_strdup("(hidden)");
+    g_autofree char *pid = table_number(process, "pid");
+    g_autofree char *comm = table_name(process, "comm");
+    return record_node(process, "comm") ? g_strdup_printf("%s (%s)", pid, comm)
+                                        : g_steal_pointer(&pid);
+}
+
 char *table_span(gint64 ms)
 {
     gint64 s = ms / 1000;

@@ -21,6 +21,9 @@ typedef struct {
 /* Ways to show a member. */
 char *table_name(JsonObject *record, const char *member);
 char *table_number(JsonObject *record, const char *member);
+
+/* "4711 (node)" of an object that is a process; "(hidden)" where its number is kept back. */
+char *table_process(JsonObject *process);
 char *table_text(JsonObject *record, const char *member);
 char *table_duration(JsonObject *record, const char *member);
 

@@ -3,9 +3,22 @@
 #include <errno.h>
 #include <stdio.h>
 
+static Status print_claim(const Target *target)
+{
+    g_autoptr(JsonObject) claim = NULL;
+    Status status = target_claim(target, false, &claim);
+    if (status == STATUS_DONE)
+        record_print_object(claim);
+    return status;
+}
+
 Status transfer_run(int argc, char **argv)
 {
-    const GOptionEntry entries[] = {{0}};
+    gboolean json = FALSE;
+    const GOptionEntry entries[] = {
+        {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print the claim as it is then", NULL},
+        {0},
+    };
     AUTO_TARGET Target target = TARGET_NONE;
     Status status = subcommand_parse(
         &argc, &argv, entries, "PATH PID",
@@ -27,5 +40,7 @@ Status transfer_run(int argc, char **argv)
     if (r == -EBUSY)
         return status_fail(STATUS_FAILED, argv[1],
                            "its owner is dead; it stays only for what is claimed inside");
-    return r < 0 ? target_explain_error(&target, r) : STATUS_DONE;
+    if (r < 0)
+        return target_explain_error(&target, r);
+    return json ? print_claim(&target) : STATUS_DONE;
 }

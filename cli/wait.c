@@ -9,6 +9,16 @@ static gint64 next_token(const char *line, gint64 token)
     return event && record_int(event, "old_token") == token ? record_int(event, "token") : 0;
 }
 
+static void print_result(const Target *target, const char *result, gint64 token)
+{
+    g_autoptr(JsonObject) record = json_object_new();
+    record_set_bytes(record, "path", target->path);
+    json_object_set_string_member(record, "result", result);
+    if (token)
+        json_object_set_int_member(record, "token", token);
+    record_print_object(record);
+}
+
 static Status wait_for_end(const Target *target, Stream *stream, gint64 token, int64_t deadline)
 {
     for (;;) {
@@ -36,7 +46,9 @@ static Status wait_for_end(const Target *target, Stream *stream, gint64 token, i
 Status wait_run(int argc, char **argv)
 {
     char *timeout = NULL;
+    gboolean json = FALSE;
     const GOptionEntry entries[] = {
+        {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print an object when it is over", NULL},
         {"timeout", 't', 0, G_OPTION_ARG_STRING, &timeout, "give up after this long (status 5)",
          "TIME"},
         {0},
@@ -57,7 +69,13 @@ Status wait_run(int argc, char **argv)
         status = stream_open(&target, &stream);
     if (status == STATUS_DONE)
         status = target_claim(&target, true, &claim);
-    if (status != STATUS_DONE)
-        return status == STATUS_NO_CLAIM ? STATUS_DONE : status;
-    return wait_for_end(&target, &stream, record_int(claim, "token"), deadline);
+    bool none = status == STATUS_NO_CLAIM;
+    gint64 token = status == STATUS_DONE ? record_int(claim, "token") : 0;
+    if (status == STATUS_DONE)
+        status = wait_for_end(&target, &stream, token, deadline);
+    else if (none)
+        status = STATUS_DONE;
+    if (json && (status == STATUS_DONE || status == STATUS_HELD))
+        print_result(&target, none ? "none" : status == STATUS_HELD ? "timed-out" : "gone", token);
+    return status;
 }

@@ -21,11 +21,8 @@ static void add_process(GString *out, JsonObject *event, const char *member, con
     JsonNode *node = record_node(event, member);
     if (!node || !JSON_NODE_HOLDS_OBJECT(node))
         return;
-    JsonObject *process = json_node_get_object(node);
-    g_autofree char *comm = table_name(process, "comm");
-    g_string_append_printf(out, "  %s %" G_GINT64_FORMAT, lead, record_int(process, "pid"));
-    if (record_node(process, "comm"))
-        g_string_append_printf(out, " (%s)", comm);
+    g_autofree char *process = table_process(json_node_get_object(node));
+    g_string_append_printf(out, "  %s %s", lead, process);
 }
 
 static void print_event(JsonObject *event, bool colored)

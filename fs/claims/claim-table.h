@@ -1,27 +1,28 @@
+/* clang-format off */
 /* Claims and their owners: the records, and the ways to find them. Pure memory: no I/O, no clock.
  *
  * A claim is an entry (directory, name) together with the owner that made it. Its life:
  *
- *     (none) --claim_table_add--> HELD --owner died--> DEAD --taken off the source--> GHOST
- * --told--> (none) |                    | |                    +-- holds a living claim of another
- * --> LINGERING --> DEAD
- *                                  +-- released, published: removed at once
+ *     (none) --claim_table_add--> HELD --owner died--> DEAD --taken off the source--> GHOST --told--> (none)
+ *                                  | |                    +-- holds a living claim of another --> LINGERING --> DEAD
+ *                                  | +-- owner died, and what it left is data --> (none)
+ *                                  +-- released, published --> (none)
  *
  *   HELD       the entry is there and somebody owns it.
  *   DEAD       the owner is gone. The entry may still stand on the source; nobody is shown it.
- *   LINGERING  the owner is gone, but inside the directory lies a living claim; shown, owned by
- * nobody. GHOST      the entry is off the source; the record waits for the watchers to be told. A
- * new claim of the same name drops it.
+ *   LINGERING  the owner is gone, but inside the directory lies a living claim; shown, owned by nobody.
+ *   GHOST      the entry is off the source; the record waits for the watchers to be told. A new claim of the
+ *              same name drops it.
  *
  * Invariants, held by claim_table_check():
  *   - at most one claim for each (dir, name);
- *   - a claim in state HELD has a living owner record, and stands in that owner's list exactly
- * once;
+ *   - a claim in state HELD has a living owner record, and stands in that owner's list exactly once;
  *   - tokens only grow; a claim's owner_next/prev, dir_next/prev and node_next chains are sound.
  *
  * dir and node are numbers of the layer above (inode table slots); the table only compares them.
  * An owner with no claims is kept a while as a cache of who is who: see owner_idle in the engine.
  */
+/* clang-format on */
 #ifndef LOCKFS_CLAIMS_CLAIM_TABLE_H
 #define LOCKFS_CLAIMS_CLAIM_TABLE_H
 
@@ -74,6 +75,8 @@ typedef struct {
     uint8_t reason; /* why this owner: the layer above's enum */
     bool broken;    /* ended by a command while its owner lived */
     bool release_anyone;
+    bool unpacked; /* made by a program that puts files in place and leaves no locks */
+    bool dated;    /* its owner gave it a time from before it was made */
 } Claim;
 
 typedef struct {
@@ -99,6 +102,7 @@ typedef struct {
     bool plain;    /* resolves to itself: it is no helper while it runs exe_dev/exe_ino */
     bool idle;
     bool exit_known;
+    uint8_t kind;        /* of program, while plain: the layer below's enum */
     int32_t exit_status; /* as of wait(2), when exit_known */
 } Owner;
 

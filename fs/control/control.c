@@ -189,7 +189,7 @@ static ControlHandle *open_handle(Control *control, const Caller *caller, uint64
         ControlRecord *record = slot_at(records, slot);
         record->dir = virtual_node_dir(id);
         record->kind = (uint8_t)virtual_node_kind(id);
-        creds_as_daemon(control->engine->store.creds);
+        creds_as_daemon(&control->engine->serving_creds);
         record->viewer = viewer_of(control->engine->proc, caller);
         slot_publish(records, slot);
     }
@@ -337,6 +337,7 @@ ssize_t control_getxattr(Control *control, const Caller *caller, uint64_t node, 
     const SnapshotClaim *claim = &g_array_index(snapshot.claims, SnapshotClaim, 0);
     g_autoptr(GString) text = g_string_new(NULL);
     if (owner) {
+        creds_as_daemon(&control->engine->serving_creds);
         Viewer viewer = viewer_of(control->engine->proc, caller);
         json_out_begin(text, NULL, '{');
         viewer_owner(&viewer, text, &claim->owner);

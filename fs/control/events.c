@@ -15,25 +15,26 @@ static const char *const event_names[] = {
     [NOTICE_PUBLISHED] = "published",   [NOTICE_MOVED] = "moved",
     [NOTICE_INHERITED] = "inherited",   [NOTICE_TRANSFERRED] = "transferred",
     [NOTICE_BROKEN] = "broken",         [NOTICE_HEALED] = "healed",
-    [NOTICE_WOULD_HEAL] = "would_heal", [NOTICE_TAKEN_OVER] = "taken_over",
+    [NOTICE_UNPACKED] = "unpacked",     [NOTICE_WOULD_HEAL] = "would_heal",
+    [NOTICE_TAKEN_OVER] = "taken_over",
 };
 
-static void add_process(GString *out, const char *key, pid_t pid, const char *comm, uid_t uid)
+static void add_process(const Viewer *viewer, GString *out, const char *key, pid_t pid,
+                        const char *comm, uid_t uid)
 {
     json_out_begin(out, key, '{');
-    json_out_int(out, "pid", pid);
-    if (comm)
-        json_out_bytes(out, "comm", comm);
+    viewer_process(viewer, out, pid, comm, uid);
     json_out_uint(out, "uid", uid);
     json_out_end(out, '}');
 }
 
-static void add_particulars(GString *out, const Notice *notice)
+static void add_particulars(const Viewer *viewer, GString *out, const Notice *notice)
 {
     if (notice->waiter)
-        add_process(out, "waiter", notice->waiter->pid, notice->waiter->comm, notice->waiter->uid);
+        add_process(viewer, out, "waiter", notice->waiter->pid, notice->waiter->comm,
+                    notice->waiter->uid);
     if (notice->by_tid)
-        add_process(out, "by", notice->by_tid, NULL, notice->by_uid);
+        add_process(viewer, out, "by", notice->by_tid, NULL, notice->by_uid);
     if (notice->old_token)
         json_out_uint(out, "old_token", notice->old_token);
     if (notice->heal) {
@@ -46,13 +47,14 @@ static void add_particulars(GString *out, const Notice *notice)
     }
 }
 
-static void add_claim(GString *out, const Notice *notice, const SnapshotClaim *claim)
+static void add_claim(const Viewer *viewer, GString *out, const Notice *notice,
+                      const SnapshotClaim *claim)
 {
     json_out_bytes(out, "path", claim->path);
     json_out_string(out, "kind", viewer_kind(claim->kind));
     json_out_uint(out, "token", claim->token);
-    add_process(out, "owner", claim->owner.pid, claim->owner.comm, claim->owner.uid);
-    add_particulars(out, notice);
+    add_process(viewer, out, "owner", claim->owner.pid, claim->owner.comm, claim->owner.uid);
+    add_particulars(viewer, out, notice);
 }
 
 static void add_takeover(GString *out, const Takeover *takeover)
@@ -65,7 +67,8 @@ static void add_takeover(GString *out, const Takeover *takeover)
 }
 
 /* claim: of the notice, if it is about one. */
-static char *render(const Notice *notice, const SnapshotClaim *claim, uint64_t sequence)
+static char *render(const Viewer *viewer, const Notice *notice, const SnapshotClaim *claim,
+                    uint64_t sequence)
 {
     GString *out = g_string_new(NULL);
     json_out_begin(out, NULL, '{');
@@ -75,7 +78,7 @@ static char *render(const Notice *notice, const SnapshotClaim *claim, uint64_t s
     if (notice->takeover)
         add_takeover(out, notice->takeover);
     else
-        add_claim(out, notice, claim);
+        add_claim(viewer, out, notice, claim);
     json_out_end(out, '}');
     g_string_append_c(out, '\n');
     return g_string_free(out, FALSE);
@@ -180,7 +183,7 @@ static void offer(Control *control, ControlHandle *handle, const Notice *notice)
     if (handle->lines.length >= LINES_MAX)
         handle->lost++;
     else
-        push(handle, 1, render(notice, &claim, *control->sequence));
+        push(handle, 1, render(&handle->viewer, notice, &claim, *control->sequence));
 }
 
 /* Readers are answered when the operation stands, so none hears of what is then undone. */

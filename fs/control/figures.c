@@ -68,6 +68,7 @@ void figures_stats(Control *control, ControlHandle *handle)
     json_out_uint(out, "refused", f->stats.refused);
     json_out_uint(out, "released", f->stats.released);
     json_out_uint(out, "published", f->stats.published);
+    json_out_uint(out, "unpacked", f->stats.unpacked);
     json_out_uint(out, "transferred", f->stats.transferred);
     json_out_uint(out, "restored", f->stats.restored);
     json_out_begin(out, "healed", '{');
@@ -152,6 +153,8 @@ void figures_metrics(Control *control, ControlHandle *handle)
            "Removals and changes of living claims refused to strangers.", f->stats.refused);
     simple(out, "lockfs_releases_total", "counter", "Claims released.", f->stats.released);
     simple(out, "lockfs_publishes_total", "counter", "Claims renamed to data.", f->stats.published);
+    simple(out, "lockfs_unpacked_total", "counter", "Claims whose maker ended and left data.",
+           f->stats.unpacked);
     simple(out, "lockfs_transfers_total", "counter", "Claims given to another process by command.",
            f->stats.transferred);
     simple(out, "lockfs_restores_total", "counter", "Healed entries whose content was given back.",

@@ -32,6 +32,7 @@ static int run_show(const Steering *s)
     int r = snapshot_take_one(s->control->engine, s->handle->dir, s->words[1], &snapshot);
     if (r < 0)
         return r;
+    creds_as_daemon(&s->control->engine->serving_creds);
     viewer_claim(&s->handle->viewer, s->handle->text,
                  &g_array_index(snapshot.claims, SnapshotClaim, 0), snapshot.now_ns,
                  snapshot.waiters);

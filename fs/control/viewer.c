@@ -3,9 +3,11 @@
 #include "wire/json-out.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define NS_PER_MS 1000000
@@ -57,45 +59,50 @@ Viewer viewer_of(const Proc *proc, const Caller *caller)
     uint64_t ns;
     if (caller->tid > 0 && proc_pid_ns_id(proc, caller->tid, &ns) == 0)
         viewer.pid_ns = ns;
+    viewer.hiding = hiding_from(proc, caller->tid, caller->uid, caller->gid);
     return viewer;
 }
 
-/* What the viewer calls this process; 0: nothing. */
-static pid_t pid_here(const Viewer *viewer, pid_t pid, const ProcStatus *status)
+static Hiding hiding_of(const Viewer *viewer, uid_t uid)
 {
-    uint64_t ns;
-    if (viewer->pid_ns == proc_own_pid_ns_id(viewer->proc))
-        return pid;
-    if (!viewer->pid_ns || !status || status->ns_depth < 1 ||
-        proc_pid_ns_id(viewer->proc, pid, &ns) < 0 || ns != viewer->pid_ns)
-        return 0;
-    return status->ns_pids[status->ns_depth - 1];
+    return uid == viewer->uid ? HIDING_NOTHING : viewer->hiding;
 }
 
-static void add_here(GString *out, pid_t pid)
+static void add_pid(GString *out, const char *key, pid_t pid)
 {
     if (pid)
-        json_out_int(out, "pid_here", pid);
+        json_out_int(out, key, pid);
     else
-        json_out_string(out, "pid_here", NULL);
+        json_out_string(out, key, NULL);
 }
 
-void viewer_pid(const Viewer *viewer, GString *out, pid_t pid)
+void viewer_process(const Viewer *viewer, GString *out, pid_t pid, const char *comm, uid_t uid)
 {
-    ProcStatus status;
-    bool known = proc_status(viewer->proc, pid, &status) == 0;
-    json_out_int(out, "pid", pid);
-    add_here(out, pid_here(viewer, pid, known ? &status : NULL));
+    Hiding hiding = hiding_of(viewer, uid);
+    add_pid(out, "pid", hiding < HIDING_NUMBERS ? pid : 0);
+    if (comm)
+        json_out_bytes(out, "comm", hiding == HIDING_NOTHING ? comm : NULL);
 }
 
 /* What /proc says of a process, if it is still that one. */
 typedef struct {
     bool known;
     ProcStatus status;
-    pid_t here;
+    pid_t here; /* what the viewer calls it; 0: nothing, it is outside its pid namespace */
     char exe[PATH_MAX];
     char cgroup[PATH_MAX];
 } Details;
+
+static pid_t pid_here(const Viewer *viewer, pid_t pid)
+{
+    ProcStatus status;
+    if (viewer->pid_ns == proc_own_pid_ns_id(viewer->proc))
+        return pid;
+    int level = viewer->pid_ns ? pid_ns_below(viewer->proc, pid, viewer->pid_ns) : -ESRCH;
+    if (level < 0 || proc_status(viewer->proc, pid, &status) < 0 || status.ns_depth <= level)
+        return 0;
+    return status.ns_pids[status.ns_depth - 1 - level];
+}
 
 static bool is_still(const Viewer *viewer, pid_t pid, uint64_t start_time)
 {
@@ -105,38 +112,58 @@ static bool is_still(const Viewer *viewer, pid_t pid, uint64_t start_time)
     return n > 0 && proc_text_stat(text, (size_t)n, &stat) && stat.start_time == start_time;
 }
 
+/* The link belongs to whom the kernel lets follow it: root's it is where the process is protected.
+ */
 static void read_exe(const Viewer *viewer, pid_t pid, Details *details)
 {
     char path[64];
+    struct stat st;
     snprintf(path, sizeof path, "%d/exe", pid);
+    if (viewer->uid != 0 &&
+        (fstatat(proc_dirfd(viewer->proc), path, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+         st.st_uid != viewer->uid))
+        return;
     ssize_t n = readlinkat(proc_dirfd(viewer->proc), path, details->exe, sizeof details->exe - 1);
     details->exe[n > 0 ? n : 0] = '\0';
 }
 
-static void read_details(const Viewer *viewer, const SnapshotOwner *owner, Details *details)
+static void read_cgroup(const Viewer *viewer, pid_t pid, Details *details)
 {
     char text[8192];
-    details->exe[0] = details->cgroup[0] = '\0';
-    details->known = proc_status(viewer->proc, owner->pid, &details->status) == 0;
-    if (!details->known)
-        return;
-    if (viewer->uid == 0 || viewer->uid == owner->uid)
-        read_exe(viewer, owner->pid, details);
-    ssize_t n = proc_read(viewer->proc, owner->pid, "cgroup", text, sizeof text);
+    ssize_t n = proc_read(viewer->proc, pid, "cgroup", text, sizeof text);
     if (n > 0)
         proc_text_cgroup(text, (size_t)n, details->cgroup, sizeof details->cgroup);
-    details->here = pid_here(viewer, owner->pid, &details->status);
+}
+
+static void read_details(const Viewer *viewer, const SnapshotOwner *owner, Details *details)
+{
+    details->exe[0] = details->cgroup[0] = '\0';
+    details->known = hiding_of(viewer, owner->uid) == HIDING_NOTHING &&
+                     proc_status(viewer->proc, owner->pid, &details->status) == 0;
+    if (!details->known)
+        return;
+    details->here = pid_here(viewer, owner->pid);
+    if (details->here) {
+        read_exe(viewer, owner->pid, details);
+        read_cgroup(viewer, owner->pid, details);
+    }
     details->known = is_still(viewer, owner->pid, owner->start_time);
 }
 
-static void add_ns_pids(GString *out, const SnapshotOwner *owner, const Details *details)
+/* When it started tells one process from the next with its number. */
+static void add_start(const Viewer *viewer, GString *out, uint64_t start_time, uid_t uid)
+{
+    if (hiding_of(viewer, uid) == HIDING_NOTHING)
+        json_out_uint(out, "start_time", start_time);
+    else
+        json_out_string(out, "start_time", NULL);
+}
+
+static void add_ns_pids(GString *out, const Details *details)
 {
     json_out_begin(out, "ns_pids", '[');
-    if (!details->known || details->status.ns_depth < 1)
-        json_out_int(out, NULL, owner->pid);
-    else
-        for (int i = 0; i < details->status.ns_depth; i++)
-            json_out_int(out, NULL, details->status.ns_pids[i]);
+    for (int i = 0; details->known && i < details->status.ns_depth; i++)
+        json_out_int(out, NULL, details->status.ns_pids[i]);
     json_out_end(out, ']');
 }
 
@@ -144,14 +171,13 @@ void viewer_owner(const Viewer *viewer, GString *out, const SnapshotOwner *owner
 {
     g_autofree Details *details = g_new(Details, 1);
     read_details(viewer, owner, details);
-    json_out_int(out, "pid", owner->pid);
-    add_here(out, details->known ? details->here : 0);
-    json_out_uint(out, "start_time", owner->start_time);
-    json_out_string(out, "boot_id", proc_boot_id(viewer->proc));
-    json_out_bytes(out, "comm", owner->comm);
-    json_out_bytes(out, "exe", details->known && details->exe[0] ? details->exe : NULL);
+    viewer_process(viewer, out, owner->pid, owner->comm, owner->uid);
+    add_pid(out, "pid_here", details->known ? details->here : 0);
     json_out_uint(out, "uid", owner->uid);
-    add_ns_pids(out, owner, details);
+    add_start(viewer, out, owner->start_time, owner->uid);
+    json_out_string(out, "boot_id", proc_boot_id(viewer->proc));
+    json_out_bytes(out, "exe", details->known && details->exe[0] ? details->exe : NULL);
+    add_ns_pids(out, details);
     json_out_bytes(out, "cgroup", details->known && details->cgroup[0] ? details->cgroup : NULL);
     json_out_string(out, "scope", scope_name(owner->scope));
     json_out_bool(out, "alive", true);
@@ -166,8 +192,9 @@ static void add_waiters(const Viewer *viewer, GString *out, const SnapshotClaim 
         if (waiter->token != claim->token || !is_still(viewer, waiter->pid, waiter->start_time))
             continue;
         json_out_begin(out, NULL, '{');
-        viewer_pid(viewer, out, waiter->pid);
-        json_out_bytes(out, "comm", waiter->comm);
+        viewer_process(viewer, out, waiter->pid, waiter->comm, waiter->uid);
+        bool told = hiding_of(viewer, waiter->uid) == HIDING_NOTHING;
+        add_pid(out, "pid_here", told ? pid_here(viewer, waiter->pid) : 0);
         json_out_uint(out, "uid", waiter->uid);
         json_out_uint(out, "attempts", waiter->attempts);
         json_out_time(out, "first_at", waiter->first_ns);
@@ -194,8 +221,7 @@ void viewer_claim(const Viewer *viewer, GString *out, const SnapshotClaim *claim
     json_out_string(out, "why", reason_name(claim->reason));
     json_out_end(out, '}');
     json_out_begin(out, "caller", '{');
-    json_out_int(out, "pid", claim->caller_pid);
-    json_out_bytes(out, "comm", claim->caller_comm);
+    viewer_process(viewer, out, claim->caller_pid, claim->caller_comm, claim->owner.uid);
     json_out_end(out, '}');
     if (waiters)
         add_waiters(viewer, out, claim, waiters);
@@ -217,9 +243,8 @@ void viewer_heal(const Viewer *viewer, GString *out, const Heal *heal, int64_t r
     if (heal->cause == HEAL_EXITED)
         json_out_int(out, "exit_code", heal->code);
     json_out_begin(out, "owner", '{');
-    json_out_int(out, "pid", heal->pid);
-    json_out_uint(out, "start_time", heal->start_time);
-    json_out_bytes(out, "comm", heal->comm);
+    viewer_process(viewer, out, heal->pid, heal->comm, heal->uid);
+    add_start(viewer, out, heal->start_time, heal->uid);
     json_out_uint(out, "uid", heal->uid);
     json_out_end(out, '}');
     json_out_bool(out, "kept", heal->kept);

@@ -47,7 +47,7 @@ int background_start(void)
 void background_ready(int notify)
 {
     AUTO_FD int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    log_set_target(LOG_TO_SYSLOG);
+    log_set_target(LOG_TO_SYSTEM);
     if (null >= 0) {
         dup2(null, STDIN_FILENO);
         dup2(null, STDOUT_FILENO);

@@ -63,7 +63,7 @@ static bool take_source_lock(const char *path, int fd)
         return true;
     if (errno == EWOULDBLOCK)
         log_error("%s: already served by another lockfs (the directory is locked); find it with: "
-                  "grep fuse.lockfs /proc/self/mountinfo",
+                  "grep -H fuse.lockfs /proc/[0-9]*/mountinfo (a container may hold it)",
                   path);
     else
         log_error("%s: cannot lock the directory: %s", path, strerror(errno));

@@ -127,11 +127,14 @@ static bool take_over(Lockfs *lockfs, const KeeperStart *start)
     fuse_server_take_over(lockfs->server, recovery.phase, &takeover);
     Takeover told = {start->why, start->signal, clock_boot_ns() - start->died_ns, recovery.claims};
     engine_taken_over(&lockfs->engine, &told);
-    log_info("%s: another worker took over (%s): %.1f ms, %u claims and %u open files carried "
-             "over, %u requests run again%s",
-             lockfs->options->mountpoint, start->cause,
-             (double)told.duration_ns / (double)CLOCK_NS_PER_MS, recovery.claims, recovery.handles,
-             takeover.again, takeover.resent ? ", the kernel resends" : "");
+    const LogField fields[] = {{"LOCKFS_EVENT", "takeover"}, {"LOCKFS_REASON", start->cause}};
+    log_with_fields(
+        LOG_LEVEL_INFO, fields, 2,
+        "%s: another worker took over (%s): %.1f ms, %u claims and %u open files carried "
+        "over, %u requests run again%s",
+        lockfs->options->mountpoint, start->cause,
+        (double)told.duration_ns / (double)CLOCK_NS_PER_MS, recovery.claims, recovery.handles,
+        takeover.again, takeover.resent ? ", the kernel resends" : "");
     return true;
 }
 
@@ -366,6 +369,14 @@ static bool open_state(Lockfs *lockfs)
     return false;
 }
 
+static void open_log(const Options *options, LogTarget target)
+{
+    if (options->debug)
+        log_set_level(LOG_LEVEL_DEBUG);
+    log_set_mount(options->mountpoint);
+    log_set_target(target);
+}
+
 int serve_mount(const Options *options)
 {
     Lockfs lockfs = {.options = options,
@@ -374,8 +385,7 @@ int serve_mount(const Options *options)
                      .file = STATE_FILE_NONE,
                      .source = {.root = -1, .lock = -1}};
     int status = 1;
-    if (options->debug)
-        log_set_level(LOG_LEVEL_DEBUG);
+    open_log(options, LOG_TO_STDERR); /* until it is in the background */
     if (!mount_open_source(options, &lockfs.source) || !open_proc(&lockfs)) {
         mount_close_source(&lockfs.source);
         return status;
@@ -430,8 +440,7 @@ static int serve_with_header(const Options *options, const ResumeHeader *header,
     lockfs->through = (ThroughMount){.mountpoint = options->mountpoint, .dev = header->device};
     if (header->version < 2)
         note_device(lockfs);
-    if (!options->foreground)
-        log_set_target(LOG_TO_SYSLOG);
+    open_log(options, options->foreground ? LOG_TO_STDERR : LOG_TO_SYSTEM);
     lockfs->helpers = helper_list_new_shipped();
     end_signal_hold();
     if (!convert(lockfs, header->version) || !watch_state(lockfs) || !write_header(lockfs))

@@ -4,6 +4,7 @@
 #include "engine/life.h"
 #include "engine/observed.h"
 #include "engine/reserved.h"
+#include "engine/unpacked.h"
 #include "engine/waiters.h"
 
 #include "base/fd.h"
@@ -57,6 +58,8 @@ static int set_attributes(Engine *engine, const Caller *caller, Node *node, uint
                    : guard_alter(engine, caller, node);
     if (r == 0)
         r = source_change(&engine->store, caller, node, handle, change);
+    if (r == 0 && change->set_mtime && node->claim)
+        unpacked_note_time(engine, caller, node, &change->times[1]);
     return r < 0 ? r : get_attributes(engine, caller, node, fh, entry);
 }
 

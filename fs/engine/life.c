@@ -5,6 +5,7 @@
 #include "engine/notice.h"
 #include "engine/owner.h"
 #include "engine/reaper.h"
+#include "engine/unpacked.h"
 #include "proc/exit-status.h"
 
 static bool pidfd_is_dead(const Owner *owner)
@@ -135,6 +136,10 @@ Claim *life_current(Engine *engine, Claim *claim)
         if (!life_owner_is_dead(engine, owner_at(&engine->claims, claim->owner)) ||
             passes_to_heir(engine, claim))
             return claim;
+        if (unpacked_is_data(engine, claim)) {
+            unpacked_leave(engine, claim);
+            return NULL;
+        }
         if (engine->options.observe) {
             notice_claim(engine, NOTICE_WOULD_HEAL, claim);
             life_end(engine, claim);
@@ -278,6 +283,7 @@ void life_set_node(Engine *engine, Claim *claim, Node *node)
     node_pin(node);
     leave_node(engine, claim);
     join_node(engine, claim, node);
+    claim->dated = false;
     node_unpin(&engine->store, node);
 }
 

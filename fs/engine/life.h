@@ -13,8 +13,8 @@
  * it. */
 bool life_owner_is_dead(Engine *engine, Owner *owner);
 
-/* The claim with its state up to date; NULL when it turned out to be over (observe). NULL stays
- * NULL.
+/* The claim with its state up to date; NULL when it turned out to be over and its entry to be data
+ * (unpacked.h, observe). NULL stays NULL.
  *
  * When an owner dies, a claim passes to its heir — the process that handed over to the owner, such
  * as a background subshell which ran mkdir — if that one lives: it may still be at work under the

@@ -104,6 +104,8 @@ int make_claim_prepare(Engine *engine, const Caller *caller, Node *dir, const ch
     reserved->rule = rule->index;
     reserved->release_anyone = rule->traits.release_anyone;
     reserved->reason = found.reason;
+    reserved->unpacked =
+        found.caller_kind == HELPER_UNPACKER && found.owner->pid == found.caller_pid;
     reserved->caller_pid = found.caller_pid;
     memcpy(reserved->caller_comm, found.caller_comm, sizeof reserved->caller_comm);
     *who = found;
@@ -130,6 +132,16 @@ void make_claim_begin(Engine *engine, Claim *claim, const OwnerFound *who, Node 
     claim->acquired_ns = clock_real_ns();
     life_begin(engine, claim, who->owner, who->heir);
     owner_release_found(engine, who);
+}
+
+/* What a program makes that only copies is data, unless a rule asks for any create. */
+static int leave_copy_alone(Engine *engine, Make *make, const Rule *rule)
+{
+    if (!owner_found_copies(&make->who) || rule->traits.create_any)
+        return 0;
+    make_claim_cancel(engine, make->claim, &make->who);
+    make->claim = NULL;
+    return guard_alter(engine, make->caller, make->dir);
 }
 
 /* Before anything is done: the name, the neighbourhood, the owner, room for the record. */
@@ -160,6 +172,8 @@ static int prepare(Engine *engine, Make *make)
     if (r == 0 && locks)
         r = make_claim_prepare(engine, make->caller, make->dir, making->name, rule, &make->who,
                                &make->claim);
+    if (r == 0 && make->claim)
+        r = leave_copy_alone(engine, make, rule);
     return r == -ENOLCK && engine->options.observe ? 0 : r;
 }
 

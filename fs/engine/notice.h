@@ -21,6 +21,7 @@ typedef enum {
     NOTICE_TRANSFERRED, /* by_*; the token is the new one, old_token the one before */
     NOTICE_BROKEN,      /* by_* */
     NOTICE_HEALED,      /* heal is set */
+    NOTICE_UNPACKED,    /* the owner ended and left it as data */
     NOTICE_WOULD_HEAL,  /* with `observe` */
     NOTICE_TAKEN_OVER,  /* by another worker; takeover is set, and claim is not */
 } NoticeKind;

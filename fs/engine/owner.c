@@ -98,9 +98,9 @@ void owner_unhold(Engine *engine, Owner *owner)
     owner_settle(engine, owner);
 }
 
-bool owner_found_is_mv(const OwnerFound *found)
+bool owner_found_copies(const OwnerFound *found)
 {
-    return found->reason == OWNER_VIA_HELPER && strcmp(found->caller_comm, "mv") == 0;
+    return found->caller_kind == HELPER_COPIER;
 }
 
 static void hold_found(Engine *engine, const OwnerFound *found)
@@ -143,9 +143,10 @@ static bool runs_the_same(Engine *engine, const Owner *owner)
            ino == owner->exe_ino;
 }
 
-/* Remembers that this process is nobody's helper, for as long as it runs this program. */
-static void note_plain(Engine *engine, Owner *owner)
+/* Remembers that this process hands over to nobody, for as long as it runs this program. */
+static void note_plain(Engine *engine, Owner *owner, HelperKind kind)
 {
+    owner->kind = (uint8_t)kind;
     close_exec_watch(engine, owner);
     if (engine->exec_watches < EXEC_WATCH_MAX) {
         owner->exec_watch = exec_watch_open(engine->proc, owner->pid);
@@ -210,7 +211,11 @@ static int from_identity(Engine *engine, Identity *id, OwnerScope scope, OwnerFo
                           ? OWNER_SCOPE_PROCESS
                           : scope;
     bool others = id->caller.pid != id->owner.pid && !cgroup;
-    OwnerFound out = {.caller_pid = id->caller.pid, .reason = (uint8_t)id->reason};
+    OwnerFound out = {
+        .caller_pid = id->caller.pid,
+        .reason = (uint8_t)id->reason,
+        .caller_kind = (uint8_t)id->caller_kind,
+    };
     g_strlcpy(out.caller_comm, id->caller_comm, sizeof out.caller_comm);
     out.owner = owner_obtain(engine, &id->owner, kept, cgroup ? &id->cgroup_events : NULL,
                              id->cgroup_id, id->owner_comm, id->owner_uid);
@@ -226,7 +231,7 @@ static int from_identity(Engine *engine, Identity *id, OwnerScope scope, OwnerFo
         }
     }
     if (id->reason == OWNER_IS_CALLER && kept == OWNER_SCOPE_PROCESS)
-        note_plain(engine, out.owner);
+        note_plain(engine, out.owner, id->caller_kind);
     *found = out;
     return 0;
 }
@@ -276,7 +281,12 @@ int owner_identify(Engine *engine, const Caller *caller, OwnerScope scope, Owner
 {
     Owner *known = scope == OWNER_SCOPE_PROCESS ? known_plain(engine, caller->tid) : NULL;
     if (known) {
-        *found = (OwnerFound){.owner = known, .caller_pid = known->pid, .reason = OWNER_IS_CALLER};
+        *found = (OwnerFound){
+            .owner = known,
+            .caller_pid = known->pid,
+            .reason = OWNER_IS_CALLER,
+            .caller_kind = known->kind,
+        };
         memcpy(found->caller_comm, known->comm, sizeof found->caller_comm);
         hold_found(engine, found);
         return 0;
@@ -306,7 +316,7 @@ int owner_of_pid(Engine *engine, pid_t pid, OwnerFound *found)
 {
     AUTO_PIDREF Pidref ref = PIDREF_NONE;
     ProcStat stat;
-    uid_t uid;
+    uid_t uid = 0;
     creds_as_daemon(engine->store.creds);
     int r = pidref_open_stat(engine->proc, pid, &ref, &stat);
     if (r == 0 && pidref_life(&ref) == PIDREF_DEAD)

@@ -18,7 +18,8 @@ typedef struct {
     Owner *heir; /* NULL: the owner itself called */
     pid_t caller_pid;
     char caller_comm[CLAIM_COMM_SIZE];
-    uint8_t reason; /* OwnerReason */
+    uint8_t reason;      /* OwnerReason */
+    uint8_t caller_kind; /* HelperKind */
 } OwnerFound;
 
 /* Who shall own what this caller makes under this rule. Both are watched for death before this
@@ -29,8 +30,8 @@ int owner_resolve(Engine *engine, const Caller *caller, const Rule *rule, OwnerF
 /* The same with no word in the log, and the errno that says why. */
 int owner_identify(Engine *engine, const Caller *caller, OwnerScope scope, OwnerFound *found);
 
-/* Was it mv(1) that called, for somebody else? */
-bool owner_found_is_mv(const OwnerFound *found);
+/* Was it a program that only copies and moves, as cp and mv do? */
+bool owner_found_copies(const OwnerFound *found);
 
 /* The request is over; whoever got no claim is settled. */
 void owner_release_found(Engine *engine, const OwnerFound *found);

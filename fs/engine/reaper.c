@@ -1,6 +1,7 @@
 #include "engine/reaper.h"
 
 #include "base/clock.h"
+#include "engine/decision.h"
 #include "engine/entry.h"
 #include "engine/life.h"
 #include "engine/observed.h"
@@ -332,6 +333,7 @@ static int timeout_ms(Engine *engine, int64_t retry_at)
 {
     reaper_lock(engine);
     int64_t expiry = MIN(trash_next_expiry(engine), waiters_tell_at(engine));
+    retry_at = MIN(retry_at, decision_tell_at(engine));
     reaper_unlock(engine);
     int64_t wait = MIN(retry_at == INT64_MAX ? INT64_MAX : retry_at - clock_boot_ns(),
                        expiry == INT64_MAX ? INT64_MAX : expiry - clock_real_ns());
@@ -348,10 +350,11 @@ static bool is_stopping(Engine *engine)
     return stopping;
 }
 
-static void tell_contended(Engine *engine)
+static void tell_what_waited(Engine *engine)
 {
     reaper_lock(engine);
     waiters_tell(engine, clock_real_ns());
+    decision_tell_suppressed(engine);
     reaper_unlock(engine);
 }
 
@@ -373,7 +376,7 @@ static void *reaper_main(void *data)
         for (int i = 0; i < n; i++)
             reap(engine, dead[i]);
         trash_expire(engine, clock_real_ns());
-        tell_contended(engine);
+        tell_what_waited(engine);
         retry_failed(engine, &retry_at);
         look_again(engine);
         take_away_broken(engine);

@@ -112,10 +112,14 @@ static int doubt_moved(const Rename *rn)
 }
 
 /* mv(1) asks for RENAME_NOREPLACE first whatever it is told, so from mv that says nothing of a
- * lock: a script that puts a file in place means data. */
-static bool is_published_by_mv(const Rename *rn)
+ * lock: a script that puts a file in place means data. A directory that is data and keeps its name
+ * is moved; one that takes a lock this way has had another name. */
+static bool is_moved_by_mv(const Rename *rn)
 {
-    return !S_ISDIR(rn->from.st.st_mode) && owner_found_is_mv(&rn->who);
+    if (!owner_found_copies(&rn->who))
+        return false;
+    return !S_ISDIR(rn->from.st.st_mode) ||
+           (!rn->from.claim && strcmp(rn->from.name, rn->to.name) == 0);
 }
 
 static int become_data(Rename *rn)
@@ -150,7 +154,7 @@ static int prepare(Rename *rn)
                                &rn->reserved);
     if (r == -ENOLCK && rn->engine->options.observe)
         r = become_data(rn);
-    else if (r == 0 && rule && is_published_by_mv(rn))
+    else if (r == 0 && rule && is_moved_by_mv(rn))
         r = become_publish(rn);
     return r;
 }

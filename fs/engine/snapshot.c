@@ -136,12 +136,14 @@ void snapshot_done(Snapshot *snapshot)
     rule_set_unref(snapshot->rules);
 }
 
-static char *relative_to(const char *path, const char *top)
+char *snapshot_heal_path(Engine *engine, Node *top, const char *path)
 {
-    size_t len = strlen(top);
+    const char *here = entry_path_of(engine, top);
+    size_t len = strlen(here);
     if (len == 0)
         return g_strdup(path);
-    return strncmp(path, top, len) == 0 && path[len] == '/' ? g_strdup(path + len + 1) : NULL;
+    bool below = strncmp(path, here, len) == 0 && path[len] == '/';
+    return below ? g_strdup(path + len + 1) : NULL;
 }
 
 GPtrArray *snapshot_heals(Engine *engine, uint64_t dir)
@@ -150,11 +152,10 @@ GPtrArray *snapshot_heals(Engine *engine, uint64_t dir)
     Node *top = node_by_id(&engine->store, dir);
     GPtrArray *list = NULL;
     if (top) {
-        const char *here = entry_path_of(engine, top);
         list = heals_list(engine);
         for (guint i = list->len; i-- > 0;) {
             Heal *heal = g_ptr_array_index(list, i);
-            char *path = relative_to(heal->path, here);
+            char *path = snapshot_heal_path(engine, top, heal->path);
             g_free(heal->path);
             heal->path = path;
             if (!path)

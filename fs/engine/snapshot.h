@@ -9,6 +9,8 @@
 #include "engine/engine.h"
 #include "engine/heals.h"
 #include "engine/waiters.h"
+#include "proc/hiding.h" /* for whoever renders it */
+#include "proc/pid-ns.h"
 
 typedef struct {
     pid_t pid;
@@ -59,5 +61,9 @@ bool snapshot_claim(Engine *engine, const Node *dir, const Claim *claim, Snapsho
 /* What was healed below a directory; the paths are from there. Takes the lock. NULL: no such
  * directory. */
 GPtrArray *snapshot_heals(Engine *engine, uint64_t dir);
+
+/* With the lock held: the path of a healed entry from a directory, to be freed; NULL: it was not
+ * below. */
+char *snapshot_heal_path(Engine *engine, Node *top, const char *path);
 
 #endif

@@ -38,7 +38,7 @@ typedef struct {
 
 typedef struct {
     uint64_t acquired[STATS_KINDS];
-    uint64_t released, published, refused, contended, transferred, restored;
+    uint64_t released, published, unpacked, refused, contended, transferred, restored;
     uint64_t healed[HEAL_CAUSES];
     uint64_t takeovers[TAKEOVER_CAUSES];
     uint64_t resent; /* requests that the kernel gave to another worker */

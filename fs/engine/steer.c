@@ -9,6 +9,7 @@
 #include "engine/owner.h"
 #include "engine/reaper.h"
 #include "engine/reserved.h"
+#include "engine/snapshot.h"
 #include "engine/trash.h"
 #include "engine/vacate.h"
 #include "proc/pidfd-sys.h"
@@ -127,6 +128,12 @@ int steer_transfer(Engine *engine, const Caller *caller, uint64_t dir, const cha
     return r;
 }
 
+static bool healed_below(Engine *engine, Node *dir, const HealRecord *heal)
+{
+    g_autofree char *path = snapshot_heal_path(engine, dir, names_get(&engine->names, heal->path));
+    return path != NULL;
+}
+
 static int restore(Engine *engine, const Caller *caller, uint64_t dir_id, const char *name,
                    uint64_t token)
 {
@@ -134,7 +141,7 @@ static int restore(Engine *engine, const Caller *caller, uint64_t dir_id, const 
     const HealRecord *heal = heals_find(engine, token);
     if (!dir)
         return -ESTALE;
-    if (!heals_is_kept(heal))
+    if (!heals_is_kept(heal) || !healed_below(engine, dir, heal))
         return -ENOENT;
     if (!is_master(engine, caller) && heal->uid != caller->uid)
         return -EPERM;
@@ -153,9 +160,16 @@ static int restore(Engine *engine, const Caller *caller, uint64_t dir_id, const 
         return r;
     absent_clear(&engine->absent, dir_id, name);
     engine_stats(engine)->restored++;
-    g_autofree char *path = g_strescape(entry_path(engine, dir, name), NULL);
-    log_info("restore path=\"%s\" token=%llu by=%d by_uid=%u", path, (unsigned long long)token,
-             caller->tid, caller->uid);
+    decision_tell(LOG_LEVEL_INFO, &(Decision){
+                                      .event = "restore",
+                                      .reason = "command",
+                                      .path = entry_path(engine, dir, name),
+                                      .token = token,
+                                      .pid = heal->pid,
+                                      .comm = heal->comm,
+                                      .uid = heal->uid,
+                                      .by = caller,
+                                  });
     return 0;
 }
 

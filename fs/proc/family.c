@@ -1,6 +1,7 @@
 #include "proc/family.h"
 
 #include "base/fd.h"
+#include "proc/pid-ns.h"
 #include "proc/pidfd-sys.h"
 #include "proc/scope.h"
 
@@ -114,41 +115,16 @@ int family_in_session(const Proc *proc, pid_t pid, const Pidref *owner)
     return err ? err : its.session > 0 && its.session == owners.session;
 }
 
-static int ns_id(int nsfd, uint64_t *id)
-{
-    struct stat st;
-    if (fstat(nsfd, &st) != 0)
-        return -errno;
-    *id = st.st_ino;
-    return 0;
-}
-
 int family_in_container(const Proc *proc, pid_t pid, const Pidref *owner)
 {
-    uint64_t owners, its = 0;
+    uint64_t owners;
     int err = proc_pid_ns_id(proc, owner->pid, &owners);
     if (err)
         return err;
     if (owners == proc_own_pid_ns_id(proc))
         return 0;
-    AUTO_FD int nsfd = proc_pid_ns_open(proc, pid);
-    if (nsfd < 0)
-        return nsfd;
-    for (int level = 0; level < PROC_NS_DEPTH; level++) {
-        err = ns_id(nsfd, &its);
-        if (err)
-            return err;
-        if (its == owners)
-            return 1;
-        if (its == proc_own_pid_ns_id(proc))
-            return 0;
-        int parent = pidfd_sys_ns_parent(nsfd);
-        if (parent < 0)
-            return parent == -EPERM ? 0 : parent; /* above ours: not reached */
-        fd_close(nsfd);
-        nsfd = parent;
-    }
-    return 0;
+    int level = pid_ns_below(proc, pid, owners);
+    return level == -ESRCH ? 0 : level < 0 ? level : 1;
 }
 
 int family_in_cgroup(const Proc *proc, pid_t pid, uint64_t cgroup_id)

@@ -66,8 +66,8 @@ static int applet_kind(const Proc *proc, const HelperList *helpers, const Handov
     return 0;
 }
 
-static int kind_of(const Proc *proc, const HelperList *helpers, const Handover *who,
-                   HelperKind *kind)
+int handover_kind(const Proc *proc, const HelperList *helpers, const Handover *who,
+                  HelperKind *kind)
 {
     char name[NAME_SIZE];
     HelperKind found = HELPER_NONE;
@@ -134,19 +134,14 @@ int handover_starter(const Proc *proc, const Handover *child, Handover *out)
 }
 
 /* One step up, if `who` hands over: 1, 0, negative errno. */
-static int climb_one(const Proc *proc, const HelperList *helpers, const Handover *who,
-                     Handover *out)
+static int climb_one(const Proc *proc, const Handover *who, HelperKind kind, Handover *out)
 {
-    HelperKind kind = HELPER_NONE;
-    int err = kind_of(proc, helpers, who, &kind);
-    if (err)
-        return handover_unproven(err) ? 0 : err;
-    if (kind == HELPER_NONE)
+    if (kind != HELPER_PROGRAM && kind != HELPER_COPIER && kind != HELPER_SHELL)
         return 0;
     AUTO_HANDOVER Handover parent = HANDOVER_NONE;
-    err = handover_starter(proc, who, &parent);
+    int err = handover_starter(proc, who, &parent);
     if (err)
-        return handover_unproven(err) ? 0 : err;
+        return err;
     if (kind == HELPER_SHELL && !is_subshell(proc, who, &parent))
         return 0;
     *out = parent;
@@ -155,17 +150,19 @@ static int climb_one(const Proc *proc, const HelperList *helpers, const Handover
 }
 
 int handover_climb(const Proc *proc, const HelperList *helpers, const Handover *start,
-                   Handover *out, Handover *below)
+                   HelperKind kind, Handover *out, Handover *below)
 {
     AUTO_HANDOVER Handover reached = HANDOVER_NONE;
     AUTO_HANDOVER Handover left = HANDOVER_NONE;
     const Handover *at = start;
     for (int step = 0; step < MAX_STEPS; step++) {
         AUTO_HANDOVER Handover next = HANDOVER_NONE;
-        int taken = climb_one(proc, helpers, at, &next);
-        if (taken < 0)
-            return taken;
+        int taken = at == start ? 0 : handover_kind(proc, helpers, at, &kind);
         if (taken == 0)
+            taken = climb_one(proc, at, kind, &next);
+        if (taken < 0 && !handover_unproven(taken))
+            return taken;
+        if (taken <= 0)
             break;
         handover_done(&left);
         left = reached;

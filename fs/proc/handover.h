@@ -28,12 +28,16 @@ typedef struct {
 
 void handover_done(Handover *who);
 
-/* Climbs from `start` while the process reached hands over. 1: *out is another process, and *below
- * the one under it that handed over to it last (HANDOVER_NONE where that is `start` itself); 0:
- * `start` keeps what it makes, both are untouched; negative errno: cannot tell. A step that cannot
- * be proven is not taken. */
+/* What the program that `who` runs is. -ESRCH and the like: cannot tell. */
+int handover_kind(const Proc *proc, const HelperList *helpers, const Handover *who,
+                  HelperKind *kind);
+
+/* Climbs from `start`, which is of this kind, while the process reached hands over. 1: *out is
+ * another process, and *below the one under it that handed over to it last (HANDOVER_NONE where
+ * that is `start` itself); 0: `start` keeps what it makes, both are untouched; negative errno:
+ * cannot tell. A step that cannot be proven is not taken. */
 int handover_climb(const Proc *proc, const HelperList *helpers, const Handover *start,
-                   Handover *out, Handover *below);
+                   HelperKind kind, Handover *out, Handover *below);
 
 /* The process that started `child`. -ESRCH: none that could be an owner (process 1 of the machine,
  * a kernel thread, outside our namespace, one that adopted it); or it died. */

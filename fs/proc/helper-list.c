@@ -39,8 +39,8 @@ static bool section_kind(Word word, HelperKind *kind)
         const char *text;
         HelperKind kind;
     } sections[] = {
-        {"[helpers]", HELPER_PROGRAM},
-        {"[shells]", HELPER_SHELL},
+        {"[helpers]", HELPER_PROGRAM},     {"[copiers]", HELPER_COPIER},
+        {"[unpackers]", HELPER_UNPACKER},  {"[shells]", HELPER_SHELL},
         {"[multicall]", HELPER_MULTICALL},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(sections); i++) {

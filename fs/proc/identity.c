@@ -20,23 +20,28 @@ static void replace_owner(Handover *owner, Handover *wider)
     *wider = HANDOVER_NONE;
 }
 
-/* Hands `owner` up to the process that keeps what it makes. 1 when it moved. */
-static int climb(const Proc *proc, const HelperList *helpers, Handover *owner, Handover *below)
+/* Hands `owner` up to the process that keeps what it makes. 1 when it moved. *kind is what it was.
+ */
+static int climb(const Proc *proc, const HelperList *helpers, Handover *owner, Handover *below,
+                 HelperKind *kind)
 {
     Handover reached = HANDOVER_NONE;
-    int moved = handover_climb(proc, helpers, owner, &reached, below);
+    int moved = handover_kind(proc, helpers, owner, kind);
+    if (moved == 0)
+        moved = handover_climb(proc, helpers, owner, *kind, &reached, below);
     if (moved > 0)
         replace_owner(owner, &reached);
-    return moved;
+    return moved < 0 && handover_unproven(moved) ? 0 : moved;
 }
 
 static int widen_to_parent(const Proc *proc, const HelperList *helpers, Handover *owner)
 {
     AUTO_HANDOVER Handover parent = HANDOVER_NONE;
     AUTO_HANDOVER Handover below = HANDOVER_NONE;
+    HelperKind kind;
     int err = handover_starter(proc, owner, &parent);
     if (!err)
-        err = climb(proc, helpers, &parent, &below);
+        err = climb(proc, helpers, &parent, &below, &kind);
     if (err < 0)
         return err;
     replace_owner(owner, &parent);
@@ -91,7 +96,7 @@ int identity_resolve(const Proc *proc, const HelperList *helpers, pid_t tid, Own
         return err;
     owner.stat = caller.stat;
 
-    int moved = climb(proc, helpers, &owner, &below);
+    int moved = climb(proc, helpers, &owner, &below, &id.caller_kind);
     if (moved < 0)
         return moved;
     id.reason = moved ? OWNER_VIA_HELPER : OWNER_IS_CALLER;

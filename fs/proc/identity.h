@@ -38,6 +38,7 @@ typedef enum {
 typedef struct {
     Pidref caller; /* the process that called */
     char caller_comm[PROC_COMM_SIZE];
+    HelperKind caller_kind; /* of the program that it runs */
     Pidref owner;
     char owner_comm[PROC_COMM_SIZE];
     uid_t owner_uid;

@@ -282,20 +282,36 @@ static bool unescape(const Cursor *word, char *path, size_t size)
 }
 
 /* "ID PARENT MAJ:MIN ROOT MOUNTPOINT OPTIONS [TAGS…] - TYPE SOURCE OPTIONS" */
-static bool is_cgroup_root(Cursor line, Cursor *mount)
+typedef struct {
+    Cursor root, point, type, options;
+} MountLine;
+
+static bool take_mount(Cursor line, MountLine *out)
 {
     Cursor word;
     for (int i = 0; i < 3; i++)
         if (!take_word(&line, &word))
             return false;
-    if (!take_word(&line, &word) || !word_is(&word, "/") || !take_word(&line, mount))
+    if (!take_word(&line, &out->root) || !take_word(&line, &out->point))
         return false;
-    if (mount->at[0] != '/')
+    do {
+        if (!take_word(&line, &word))
+            return false;
+    } while (!word_is(&word, "-"));
+    if (!take_word(&line, &out->type) || !take_word(&line, &word))
         return false;
-    while (take_word(&line, &word))
-        if (word_is(&word, "-"))
-            return take_word(&line, &word) && word_is(&word, "cgroup2");
-    return false;
+    take_word(&line, &out->options); /* may be empty */
+    return true;
+}
+
+static bool is_cgroup_root(Cursor line, Cursor *point)
+{
+    MountLine mount;
+    if (!take_mount(line, &mount) || !word_is(&mount.root, "/") || mount.point.at[0] != '/' ||
+        !word_is(&mount.type, "cgroup2"))
+        return false;
+    *point = mount.point;
+    return true;
 }
 
 bool proc_text_cgroup_mount(const char *text, size_t len, char *path, size_t size)
@@ -312,6 +328,53 @@ bool proc_text_cgroup_mount(const char *text, size_t len, char *path, size_t siz
            copy_out(whole, strlen(whole), path, size);
 }
 
+static int hidepid_value(const Cursor *word)
+{
+    static const struct {
+        const char *name;
+        int value;
+    } names[] = {{"off", 0},       {"0", 0},          {"noaccess", 1}, {"1", 1},
+                 {"invisible", 2}, {"ptraceable", 4}, {"4", 4}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (word_is(word, names[i].name))
+            return names[i].value;
+    return 2;
+}
+
+static void read_proc_options(Cursor options, ProcMount *mount)
+{
+    static const char hidepid[] = "hidepid=", gid[] = "gid=";
+    while (options.at < options.end) {
+        const char *comma = memchr(options.at, ',', (size_t)(options.end - options.at));
+        Cursor word = {options.at, comma ? comma : options.end};
+        uint64_t number;
+        options.at = comma ? comma + 1 : options.end;
+        if (starts_with(&word, hidepid)) {
+            word.at += sizeof hidepid - 1;
+            mount->hidepid = hidepid_value(&word);
+        } else if (starts_with(&word, gid)) {
+            word.at += sizeof gid - 1;
+            if (take_u64(&word, UINT32_MAX, &number) && at_end(&word))
+                mount->gid = (gid_t)number;
+        }
+    }
+}
+
+bool proc_text_proc_mount(const char *text, size_t len, ProcMount *out)
+{
+    Cursor c = {text, text + len};
+    Cursor line;
+    MountLine mount, top = {0};
+    while (take_line(&c, &line))
+        if (take_mount(line, &mount) && word_is(&mount.point, "/proc"))
+            top = mount;
+    if (!top.type.at || !word_is(&top.type, "proc"))
+        return false;
+    *out = (ProcMount){0};
+    read_proc_options(top.options, out);
+    return true;
+}
+
 int proc_text_populated(const char *text, size_t len)
 {
     Cursor c;
@@ -319,4 +382,28 @@ int proc_text_populated(const char *text, size_t len)
     if (!find_key(text, len, "populated ", &c) || !take_u64(&c, 1, &value) || !at_end(&c))
         return -EINVAL;
     return (int)value;
+}
+
+/* MAJOR:MINOR:INODE */
+static bool names_inode(Cursor word, uint64_t ino)
+{
+    uint64_t value;
+    for (int colons = 0; colons < 2; colons++) {
+        const char *colon = memchr(word.at, ':', (size_t)(word.end - word.at));
+        if (!colon)
+            return false;
+        word.at = colon + 1;
+    }
+    return take_u64(&word, UINT64_MAX, &value) && at_end(&word) && value == ino;
+}
+
+bool proc_text_locks_name(const char *text, size_t len, uint64_t ino)
+{
+    Cursor c = {text, text + len};
+    Cursor line, word;
+    while (take_line(&c, &line))
+        while (take_word(&line, &word))
+            if (names_inode(word, ino))
+                return true;
+    return false;
 }

@@ -55,6 +55,17 @@ bool proc_text_cgroup(const char *text, size_t len, char *path, size_t size);
  * mount wins: it lies on top. */
 bool proc_text_cgroup_mount(const char *text, size_t len, char *path, size_t size);
 
+/* Does /proc/locks list a lock on a file with this inode number (of any filesystem)? */
+bool proc_text_locks_name(const char *text, size_t len, uint64_t ino);
+
+typedef struct {
+    int hidepid; /* 0, 1, 2 or 4; 2 as well for what is not understood */
+    gid_t gid;   /* whose members nothing is hidden from */
+} ProcMount;
+
+/* The options of the proc filesystem that is mounted on top of /proc, from /proc/self/mountinfo. */
+bool proc_text_proc_mount(const char *text, size_t len, ProcMount *out);
+
 /* cgroup.events: its "populated" value, 0 or 1; -EINVAL when the text has none. */
 int proc_text_populated(const char *text, size_t len);
 

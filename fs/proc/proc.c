@@ -365,15 +365,20 @@ int proc_pid_ns_open(const Proc *proc, pid_t pid)
     return fd < 0 ? -errno : fd;
 }
 
-int proc_pid_ns_id(const Proc *proc, pid_t pid, uint64_t *id)
+int proc_ns_id(const Proc *proc, pid_t pid, const char *kind, uint64_t *id)
 {
     char path[PATH_TEXT];
-    format_path(path, pid, "ns/pid");
     struct stat st;
+    snprintf(path, sizeof path, "%d/ns/%s", (int)pid, kind);
     if (fstatat(proc->dir, path, &st, 0) != 0)
         return -errno;
     *id = st.st_ino;
     return 0;
+}
+
+int proc_pid_ns_id(const Proc *proc, pid_t pid, uint64_t *id)
+{
+    return proc_ns_id(proc, pid, "pid", id);
 }
 
 int proc_groups(const Proc *proc, pid_t tid, gid_t *groups, int max)

@@ -81,6 +81,9 @@ int proc_exe_name(const Proc *proc, pid_t pid, char *name, size_t size);
  * that names it (proc_pid_ns_id). -EACCES where /proc does not let us look. */
 int proc_pid_ns_open(const Proc *proc, pid_t pid);
 int proc_pid_ns_id(const Proc *proc, pid_t pid, uint64_t *id);
+
+/* The same of another kind of namespace: "uts", "time" as in /proc/PID/ns. */
+int proc_ns_id(const Proc *proc, pid_t pid, const char *kind, uint64_t *id);
 uint64_t proc_own_pid_ns_id(const Proc *proc);
 
 /* Supplementary groups of a thread. Number of groups, at most `max`; -E2BIG when there are more. */

@@ -33,7 +33,7 @@ const BuiltinRule builtin_rules[] = {
     {RULE_DATA, "pixi.lock"},                 /* Pixi */
     {RULE_DATA, "pyflow.lock"},               /* pyflow */
     {RULE_DATA, "requirements.lock"},         /* Rye; also Helm 2 */
-    {RULE_DATA, "requirements-dev.lock"},     /* Rye */
+    {RULE_DATA, "requirements-*.lock"},       /* Rye, pip-compile, of another set */
 
     /* conda-lock, one for each platform */
     {RULE_DATA, "conda-linux-64.lock"},
@@ -77,6 +77,8 @@ const BuiltinRule builtin_rules[] = {
     {RULE_DATA, "stack-*.yaml.lock"},         /* Stack, of a second configuration */
     {RULE_DATA, "spago.lock"},                /* Spago */
     {RULE_DATA, "qlfile.lock"},               /* Qlot */
+    {RULE_DATA, "clpmfile.lock"},             /* CLPM */
+    {RULE_DATA, "Akku.lock"},                 /* Akku */
     {RULE_DATA, "luarocks.lock"},             /* LuaRocks */
     {RULE_DATA, "lux.lock"},                  /* Lux */
     {RULE_DATA, "renv.lock"},                 /* renv */
@@ -84,6 +86,9 @@ const BuiltinRule builtin_rules[] = {
     {RULE_DATA, "nimble.lock"},               /* Nimble */
     {RULE_DATA, "atlas.lock"},                /* Atlas */
     {RULE_DATA, "alire.lock"},                /* Alire */
+
+    /* OCaml */
+    {RULE_DATA, "dune.lock"},                 /* Dune: a directory that is checked in */
 
     /* C and C++ */
     {RULE_DATA, "conan.lock"},                /* Conan */
@@ -106,13 +111,16 @@ const BuiltinRule builtin_rules[] = {
     {RULE_DATA, "helmfile.lock"},             /* Helmfile */
     {RULE_DATA, "kcl.mod.lock"},              /* KCL */
     {RULE_DATA, "buf.lock"},                  /* Buf */
+    {RULE_DATA, "proto.lock"},                /* protolock */
 
     /* WebAssembly components */
     {RULE_DATA, "deps.lock"},                 /* wit-deps */
     {RULE_DATA, "wkg.lock"},                  /* wkg */
+    {RULE_DATA, "wapm.lock"},                 /* wapm */
 
     /* Roblox */
     {RULE_DATA, "wally.lock"},                /* Wally */
+    {RULE_DATA, "rotriever.lock"},            /* Rotriever */
     {RULE_DATA, "pesde.lock"},                /* pesde */
 
     /* Smart contracts */
@@ -121,8 +129,12 @@ const BuiltinRule builtin_rules[] = {
     {RULE_DATA, "Scarb.lock"},                /* Scarb */
     {RULE_DATA, "Move.lock"},                 /* Move */
     {RULE_DATA, "Forc.lock"},                 /* Forc */
+    {RULE_DATA, "leo.lock"},                  /* Leo */
     {RULE_DATA, "aiken.lock"},                /* Aiken */
     {RULE_DATA, "mops.lock"},                 /* Mops */
+
+    /* Data and models */
+    {RULE_DATA, "dvc.lock"},                  /* DVC */
 
     {RULE_DATA, NULL},
 };

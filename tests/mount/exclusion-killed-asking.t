@@ -21,7 +21,9 @@ for my $method (qw(mkdir excl link symlink mkfifo rename)) {
         is $r->{status}, 'exit 0', $r->{out} =~ s/\n+/ | /gr;
         $killed += $1 if $r->{out} =~ /(\d+) kills/;
         is_deeply [ $c->list($dir) ], [], 'nothing is left over';
-        is_deeply [ $c->list($m->source . "/$method") ], [], 'nor on the source';
+        my $source = $m->source . "/$method";
+        wait_for(sub { !$c->list($source) }, watch => $source, timeout => 10);    # the last ones die as the hammer ends
+        is_deeply [ $c->list($source) ], [], 'nor on the source';
     };
 }
 

@@ -1,4 +1,4 @@
-# Tracked files that are called like locks: a clone has all of those that the rules call data, and others only while git runs.
+# Tracked files that are called like locks: git makes them with O_EXCL, as it does its locks, and they outlive it.
 use v5.30;
 use warnings;
 use Lockfs::Test;
@@ -47,8 +47,8 @@ sub same_tree {
 
 my $data = 'data=a/b.lock,data=**/a/b.lock,data=**/fixtures/**,data=c.lck';
 
-subtest 'with rules for the names that only the user can know' => sub {
-    my $m = mount_lockfs(source => 'tmpfs', options => $data);
+for my $rules ([], [ options => $data ]) { subtest @$rules ? 'with rules for the names that only the user can know' : 'without' => sub {
+    my $m = mount_lockfs(source => 'tmpfs', @$rules);
     my $repo = $m->path . '/repo';
     git('/', 'clone', '-q', '--no-local', "file://$origin", $repo);
     same_tree($origin, $repo, 'the clone is complete after git has ended');
@@ -56,6 +56,11 @@ subtest 'with rules for the names that only the user can know' => sub {
     ok -e "$repo/$_", "$_ is checked out" for 'Cargo.lock', 'yarn.lock', 'a/b.lock';
     git($repo, 'checkout', '-q', 'main');
     ok !-e "$repo/$_", "$_ is removed by a checkout" for 'Cargo.lock', 'yarn.lock', 'a/b.lock';
+    git($repo, 'mv', 'fixtures/dir.lock', 'moved.lock');
+    git($repo, 'mv', 'moved.lock', 'fixtures/dir.lock');
+    is run([ 'sh', '-c', 'git -C "$1" diff HEAD HEAD~1 | git -C "$1" apply && git -C "$1" reset -q --hard && rm -f "$1"/yarn.lock "$1"/a/b.lock', 'sh',
+        $repo ])->{status}, 'exit 0', 'a patch is applied, and taken back';
+    git($repo, 'clean', '-qfd');
     run([ 'sh', '-c', "echo changed >>$repo/uv.lock && echo new >$repo/new.lock" ]);
     git($repo, 'add', 'new.lock');
     git($repo, 'stash', '-q');
@@ -67,16 +72,9 @@ subtest 'with rules for the names that only the user can know' => sub {
     my $from = $m->umount;
     is $from, 'exit 0', 'unmounted';
     same_tree($origin, $m->source . '/repo', 'it is all on the source');
-};
-
-subtest 'without such rules an exclusive create of *.lock is a lock, and ends with git' => sub {
-    my $m = mount_lockfs(source => 'tmpfs');
-    my $repo = $m->path . '/repo';
-    git('/', 'clone', '-q', '--no-local', "file://$origin", $repo);
-    ok -e "$repo/$_", "$_ is there" for grep { -e "$origin/$_" } @known;
-    is git($repo, 'status', '--porcelain'), " D c.lck\n D fixtures/dir.lock/inside\n D fixtures/empty.lock\n",
-        'git sees what is missing, and nothing else is';
-};
+    my $again = mount_lockfs(source => $m->source, @$rules);
+    same_tree($origin, $again->path . '/repo', 'and on the next mount');
+} }
 
 subtest 'a dry run tells, and takes nothing' => sub {
     my $m = mount_lockfs(source => 'tmpfs', options => 'observe');

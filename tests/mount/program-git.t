@@ -1,8 +1,10 @@
 # git: daily work with hooks is undisturbed, and whatever is killed while it holds locks does not stop the next command.
 use v5.30;
 use warnings;
+use POSIX ();
 use Lockfs::Test;
 use Lockfs::Holder;
+use Lockfs::Program;
 
 need_root;
 need_fuse;
@@ -24,11 +26,8 @@ script(<<'END', 'home/.gitconfig');
     auto = 0
 END
 
-my $bare = temp_path('bare');
-mkdir $bare;
-my %presets = (LOCKFS_PRESETS => Lockfs::Sys::root_dir() . '/packaging/presets');
-my $m = mount_lockfs(source => 'tmpfs', options => 'preset=git', env => \%presets);
-my $p = $m->path;
+my $at = places('git');
+my ($bare, $p) = @$at{qw(bare on)};
 my $serial = 0;
 
 sub git {
@@ -47,8 +46,6 @@ sub git_ok {
     return $want ? like($got, $want, $name) : unlike($got, qr/^exit |^signal |^timeout/, $name);
 }
 
-sub put { my ($path, $text) = @_; open my $fh, '>', $path or die "$path: $!\n"; print $fh $text; close $fh or die }
-
 sub hook {
     my ($repo, $name, $text) = @_;
     rename script("#!/bin/sh\n$text", 'hook'), "$home/hook" or die $!;
@@ -66,7 +63,7 @@ sub new_repo {
 }
 
 # Everything called *.lock in the repository: what commands left behind.
-sub locks_in { my ($repo) = @_; return [ split /\n/, run([ 'find', "$repo/.git", '-name', '*.lock' ])->{out} ] }
+sub locks_in { my ($repo) = @_; return [ split /\n/, run([ 'find', "$repo/.git/", '-name', '*.lock' ])->{out} ] }
 
 sub is_sound {
     my ($repo) = @_;
@@ -158,31 +155,6 @@ subtest 'hooks that run git add' => sub {
 
 # ---- killed ----
 
-# A program that git runs: tells that it runs, and goes on when the other end is closed. The test is told through
-# fifos, because git does not pass on its descriptors.
-sub pause {
-    my $fifo = temp_path('pause-' . ++$serial);
-    system('mkfifo', "$fifo.here", "$fifo.go") == 0 or die "mkfifo: $?\n";
-    open my $here, '+<', "$fifo.here" or die "$fifo.here: $!\n";
-    return {
-        here => $here,
-        script => script("#!/bin/sh\necho here >$fifo.here\nread line <$fifo.go\nexit 0\n", "pause-$serial.sh"),
-        fifo => $fifo,
-    };
-}
-
-# Waits until it runs.
-sub reached {
-    my ($pause, $what) = @_;
-    local $Test::Builder::Level = $Test::Builder::Level + 1;
-    ok wait_readable($pause->{here}, 30), $what or return 0;
-    sysread $pause->{here}, my $line, 100;
-    return 1;
-}
-
-# Lets it go on.
-sub go_on { my ($pause) = @_; open my $go, '>', "$pause->{fifo}.go" or die $!; close $go }
-
 # Runs git until it is in the pause, and kills it there. What it had run ends after it.
 sub kill_in {
     my ($pause, $where, @argv) = @_;
@@ -209,6 +181,24 @@ my @kills = (
             hook($r, 'reference-transaction', "[ \$1 != prepared ] || $pause->{script}\n");
         },
         [ 'commit', '-a', '-m', 'never' ], [ 'commit', '-q', '-a', '-m', 'next' ], qr{\.lock': File exists},
+    ],
+    [   'the deletion of a packed branch',
+        sub {
+            my ($r, $pause) = @_;
+            git_ok $r, 'branch', 'topic';
+            git_ok $r, 'pack-refs', '--all';
+            hook($r, 'reference-transaction', "[ \$1 != prepared ] || $pause->{script}\n");
+        },
+        [ 'branch', '-D', 'topic' ], [ 'pack-refs', '--all' ], qr{packed-refs\.lock': File exists},
+    ],
+    [   'a commit in a worktree',
+        sub {
+            my ($r, $pause) = @_;
+            git_ok $r, 'worktree', 'add', '-q', 'tree';
+            put("$r/tree/file-1", "changed\n");
+            git_ok $r, 'config', 'core.editor', $pause->{script};
+        },
+        [ '-C', 'tree', 'commit', '-a' ], [ '-C', 'tree', 'add', 'file-1' ], qr{worktrees/tree/index\.lock': File exists},
     ],
     [   'a branch called like a package manager',
         sub { my ($r, $pause) = @_; hook($r, 'reference-transaction', "[ \$1 != prepared ] || $pause->{script}\n") },
@@ -272,6 +262,27 @@ subtest 'alive: a commit in its editor keeps others out, and ends well' => sub {
     git_ok $r, 'add', 'file-1';
     is_sound($r);
 };
+
+# A file of settings that is a fifo: git has its lock and waits for somebody to write into it. At SIGTERM it releases.
+heals 'killed: a change of the configuration', $at,
+    set_up => sub { my ($dir) = @_; git_ok '/', 'init', '-q', $dir },
+    hold   => sub {
+        my ($dir) = @_;
+        my $file = "$dir/.git/more";
+        unlink $file;
+        POSIX::mkfifo($file, 0600) or die "$file: $!\n";
+        return makes("$file.lock", [ 'git', 'config', '-f', $file, 'some.key', 'held' ], end => 'TERM');
+    },
+    lock => '.git/more.lock',
+    next => sub {
+        my ($dir) = @_;
+        my $file = "$dir/.git/more";
+        put("$file.new", '');
+        rename "$file.new", $file or die "$file: $!\n";
+        return [ 'git', 'config', '-f', $file, 'some.key', 'next' ];
+    },
+    busy => qr/^exit 255: .*could not lock config file .*File exists/,
+    ends => qr/^signal 15/;
 
 # gc waits for packed-refs.lock, which the test holds, and is killed there. Its gc.pid holds a pid and a host name.
 subtest 'killed: gc, whose pid is then used again' => sub {

@@ -1,18 +1,17 @@
-# dotlockfile, lockfile and lockfile-create take locks for the script that runs them; flock(1) is left alone.
+# dotlockfile, lockfile, lockfile-create, mutt_dotlock and dotlock take locks for the script that runs them; flock(1) is left alone.
 use v5.30;
 use warnings;
 use Lockfs::Test;
 use Lockfs::Holder;
+use Lockfs::Program;
 
 need_root;
 need_fuse;
-need_program(qw(dash dotlockfile lockfile lockfile-create lockfile-touch flock));
+need_program(qw(dash dotlockfile lockfile lockfile-create lockfile-touch mutt_dotlock dotlock.mailutils flock));
 
-# dotlockfile has the group mail: without allow_other the kernel refuses such programs everything.
-my $m = mount_lockfs(source => 'tmpfs', options => 'allow_other');
-my $p = $m->path;
-my $bare = temp_path('bare');
-mkdir $bare;
+# Some of them have the group mail: without allow_other the kernel refuses such programs everything.
+my $at = places('mail', options => 'allow_other');
+my ($bare, $p) = @$at{qw(bare on)};
 
 sub lock_script {
     my ($take, $drop) = @_;
@@ -28,6 +27,9 @@ END
 my %tools = (
     'dotlockfile'                => [ 'dotlockfile -l -r 0 "$lock"',       'dotlockfile -u "$lock"' ],
     'lockfile of procmail'       => [ 'lockfile -1 -r 0 "$lock"',          'rm -f "$lock"' ],
+    'mutt_dotlock'               => [ ': >>"${lock%.lock}" && mutt_dotlock -r 0 "${lock%.lock}"',
+                                      'mutt_dotlock -u "${lock%.lock}" && rm "${lock%.lock}"' ],
+    'dotlock of mailutils'       => [ 'dotlock.mailutils -r 1 "${lock%.lock}"',   'dotlock.mailutils -u "${lock%.lock}"' ],
     'lockfile-create'            => [ 'lockfile-create -q --retry 0 --lock-name "$lock"', 'lockfile-remove --lock-name "$lock"' ],
     'lockfile-create of FILE.lock' => [ 'lockfile-create -q --retry 0 "${lock%.lock}"',  'lockfile-remove "${lock%.lock}"' ],
 );
@@ -36,6 +38,13 @@ for my $tool (sort keys %tools) {
     my $script = lock_script(@{ $tools{$tool} });
     subtest $tool => sub { holds_well([ 'dash', $script ], on => $p, bare => $bare) };
 }
+
+subtest 'the mailbox of a user who is called like a package manager' => sub {
+    mkdir $_ or die "$_: $!\n" for "$bare/mail", "$p/mail";
+    my $script = lock_script(@{ $tools{dotlockfile} });
+    holds_well([ 'dash', $script ], on => $p, bare => $bare, lock => 'mail/mix.lock');
+    rmdir "$p/mail" or die $!;
+};
 
 # With the pid of the script in it, liblockfile judges a dead holder by itself; not one whose pid lives on.
 my %with_pid = (

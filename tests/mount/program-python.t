@@ -1,4 +1,4 @@
-# Python: O_EXCL by hand, mkdir in a thread, and the SoftFileLock of filelock.
+# Python: O_EXCL by hand, mkdir in a thread, the SoftFileLock of filelock, and what lockfile has.
 use v5.30;
 use warnings;
 use Lockfs::Test;
@@ -8,10 +8,10 @@ need_root;
 need_fuse;
 need_program('python3');
 
-# The first one that has the module: Debian's may not be the first in PATH.
-my ($python) = grep { -x && run([ $_, '-c', 'import filelock' ])->{status} eq 'exit 0' }
+# The first one that has the modules: Debian's may not be the first in PATH.
+my ($python) = grep { -x && run([ $_, '-c', 'import filelock, lockfile' ])->{status} eq 'exit 0' }
     map { "$_/python3" } split(/:/, $ENV{PATH}), '/usr/bin';
-plan skip_all => 'needs the python module filelock' if !$python;
+plan skip_all => 'needs the python modules filelock and lockfile' if !$python;
 
 my $m = mount_lockfs(source => 'tmpfs');
 my $p = $m->path;
@@ -85,6 +85,18 @@ hold(lambda: l.acquire(timeout=0), l.release, filelock.Timeout)
 END
 );
 
+# Those of the module lockfile by what they make; without FILE, but PIDLockFile, they take FILE.lock.
+my %classes = (mkdir => 'MkdirLockFile', link => 'LinkLockFile', symlink => 'SymlinkLockFile', pid => 'PIDLockFile');
+for my $module (sort keys %classes) {
+    my $path = $module eq 'pid' ? 'lock' : 'lock[:-len(".lock")]';
+    $programs{"$classes{$module} of lockfile"} = <<"END";
+import lockfile
+from lockfile.${module}lockfile import $classes{$module}
+l = $classes{$module}($path)
+hold(lambda: l.acquire(timeout=-1), l.release, lockfile.AlreadyLocked)
+END
+}
+
 for my $name (sort keys %programs) {
     my $text = $programs{$name};
     my $program = script("$frame$text");
@@ -105,5 +117,6 @@ END
     expect ok => client(), 'unlink', "$p/x.lock";
 };
 
-is_deeply [ client()->list($p) ], [], 'nothing is left in the directory';
+# What LinkLockFile linked to the lock is a file of its own: HOST-THREAD.PID-NUMBER, which it removes when it releases.
+is_deeply [ grep { !/^[^.]+-\w+\.\d+-?\d*$/ } client()->list($p) ], [], 'nothing is left in the directory';
 done_testing;

@@ -2,7 +2,6 @@
 use v5.30;
 use warnings;
 use Lockfs::Test;
-use Lockfs::Holder;
 use Lockfs::Program;
 
 need_root;
@@ -14,8 +13,6 @@ mkdir $home;
 %ENV = (%ENV, HOME => $home, HGUSER => 'A <a@example.org>', BRZ_EMAIL => 'A <a@example.org>', BRZ_LOG => '/dev/null',
     BRZ_PROGRESS_BAR => 'none');
 
-sub must { my (@argv) = @_; my $r = run(\@argv); die "@argv: $r->{status}: $r->{err}" if $r->{status} ne 'exit 0' }
-
 # ---- Mercurial: symbolic links to HOST/NAMESPACE:PID. A dead pid of this host is noticed, one that lives again is not.
 
 my $hg = places('mercurial');
@@ -24,9 +21,9 @@ my $hg_busy = qr/^exit \d+: .*(timed out waiting for lock|lock) .*held by/s;
 my %hg = (
     set_up => sub {
         my ($dir) = @_;
-        must('hg', 'init', $dir);
+        must([ 'hg', 'init', $dir ]);
         put("$dir/file", "1\n");
-        must('hg', '-R', $dir, 'commit', '-qA', '-m', 'first');
+        must([ 'hg', '-R', $dir, 'commit', '-qA', '-m', 'first' ]);
     },
     next  => sub { my ($dir) = @_; return [ @hg, '-R', $dir, 'commit', '-q', '--config', 'ui.allowemptycommit=1', '-m', 'next' ] },
     busy  => $hg_busy,
@@ -57,10 +54,10 @@ my $brz = places('breezy');
 my %brz = (
     set_up => sub {
         my ($dir) = @_;
-        must('brz', 'init', '-q', $dir);
+        must([ 'brz', 'init', '-q', $dir ]);
         put("$dir/file", "1\n");
-        must('brz', 'add', '-q', "$dir/file");
-        must('brz', 'commit', '-q', '-m', 'first', $dir);
+        must([ 'brz', 'add', '-q', "$dir/file" ]);
+        must([ 'brz', 'commit', '-q', '-m', 'first', $dir ]);
     },
     next  => sub { my ($dir) = @_; return [ 'brz', 'tag', '--force', '-d', $dir, 'next' ] },
     until => qr/Unable to obtain lock/,

@@ -11,7 +11,7 @@ need_node;
 my $lock = Lockfs::Protocol->new(program => 'registry', lock => 'sandboxes.json.lock', kind => 'dir');
 $lock->works;
 $lock->number_is_used_again;
-$lock->killed_before_its_record;
+$lock->killed_before_its_record(10_000);
 $lock->same_number_in_the_next_container;
 $lock->other_container;
 $lock->eperm_is_dead;

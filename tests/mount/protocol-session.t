@@ -14,7 +14,7 @@ my $half_an_hour = 30 * 60_000;
 my $before = Lockfs::Protocol->new(program => 'session', lock => 'main.jsonl.lock', kind => 'file', rules => ['no-starttime']);
 $before->works;
 $before->number_is_used_again;
-$before->killed_before_its_record;
+$before->killed_before_its_record($half_an_hour);
 $before->same_number_in_the_next_container;
 $before->other_container;
 $before->eperm_is_dead;

@@ -13,7 +13,7 @@ my $half_an_hour = 30 * 60_000;
 my $lock = Lockfs::Protocol->new(program => 'template', lock => 'base.lock', kind => 'dir');
 $lock->works;
 $lock->number_is_used_again;
-$lock->killed_before_its_record;
+$lock->killed_before_its_record($half_an_hour);
 $lock->same_number_in_the_next_container;
 $lock->other_container(hosts => [ 'app', 'app' ]);
 $lock->eperm_is_dead;

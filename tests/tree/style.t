@@ -22,9 +22,8 @@ my %ALSO = (
 
 # State of the process, not of a mount; each for a reason.
 my %STATIC = (
-    log_target => 'where messages go is the process\'s, like its standard error',
+    log_process => 'where messages go is the process\'s, like its standard error',
     received   => 'what a signal handler can reach: signals come to the process',
-    log_max    => 'the same',
     seed       => 'drawn once before main(), against names chosen to collide',
     q          => 'of G_DEFINE_QUARK, a constant once it is set',
 );

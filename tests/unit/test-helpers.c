@@ -31,6 +31,10 @@ static void test_shipped(void)
         {"mutt_dotlock", HELPER_PROGRAM},
         {"shlock", HELPER_PROGRAM},
         {"sudo", HELPER_PROGRAM},
+        {"cp", HELPER_COPIER},
+        {"mv", HELPER_COPIER},
+        {"tar", HELPER_UNPACKER},
+        {"git", HELPER_UNPACKER},
         {"env", HELPER_PROGRAM},
         {"timeout", HELPER_PROGRAM},
         {"nice", HELPER_PROGRAM},
@@ -47,7 +51,6 @@ static void test_shipped(void)
         {"python3", HELPER_NONE},
         {"perl", HELPER_NONE},
         {"node", HELPER_NONE},
-        {"git", HELPER_NONE},
         {"systemd", HELPER_NONE},
         {"make", HELPER_NONE},
         {"", HELPER_NONE},
@@ -87,6 +90,9 @@ static void test_add(void)
     line = 99;
     g_assert_true(
         add(list, "my-helper\n[shells]\n\tmysh # why\r\n[multicall]\nbox\n[helpers]\nbash", &line));
+    g_assert_true(add(list, "[copiers]\nscp\n[unpackers]\nunstuff", &line));
+    g_assert_cmpint(helper_list_kind(list, "scp"), ==, HELPER_COPIER);
+    g_assert_cmpint(helper_list_kind(list, "unstuff"), ==, HELPER_UNPACKER);
     g_assert_cmpint(line, ==, 99);
     g_assert_cmpint(helper_list_kind(list, "my-helper"), ==, HELPER_PROGRAM);
     g_assert_cmpint(helper_list_kind(list, "mysh"), ==, HELPER_SHELL);

@@ -195,6 +195,35 @@ static void test_cgroup_mount(void)
     g_assert_false(proc_text_cgroup_mount("", 0, path, sizeof path));
 }
 
+static void check_proc_mount(const char *text, int hidepid, gid_t gid)
+{
+    ProcMount mount;
+    g_assert_true(proc_text_proc_mount(text, strlen(text), &mount));
+    g_assert_cmpint(mount.hidepid, ==, hidepid);
+    g_assert_cmpuint(mount.gid, ==, gid);
+}
+
+static void test_proc_mount(void)
+{
+    ProcMount mount;
+    check_proc_mount("22 27 0:21 / /proc rw,relatime - proc proc rw\n", 0, 0);
+    check_proc_mount("22 27 0:21 / /proc rw shared:1 - proc proc rw,gid=27,hidepid=1\n", 1, 27);
+    check_proc_mount("22 27 0:21 / /proc rw - proc proc rw,hidepid=noaccess", 1, 0);
+    check_proc_mount("22 27 0:21 / /proc rw - proc proc rw,hidepid=invisible,gid=5", 2, 5);
+    check_proc_mount("22 27 0:21 / /proc rw - proc proc hidepid=ptraceable", 4, 0);
+    check_proc_mount("22 27 0:21 / /proc rw - proc proc rw,hidepid=off,xhidepid=2", 0, 0);
+    check_proc_mount("22 27 0:21 / /proc rw - proc proc rw,hidepid=news,gid=4294967296", 2, 0);
+    check_proc_mount("22 27 0:21 / /proc rw - proc proc rw,hidepid=1\n"
+                     "23 27 0:21 / /x/proc rw - proc proc rw\n"
+                     "24 22 0:22 / /proc rw - proc proc rw,hidepid=2\n",
+                     2, 0);
+    static const char covered[] = "22 27 0:21 / /proc rw - proc proc rw\n"
+                                  "24 22 0:22 / /proc rw - tmpfs proc rw\n";
+    g_assert_false(proc_text_proc_mount(covered, strlen(covered), &mount));
+    g_assert_false(proc_text_proc_mount("", 0, &mount));
+    g_assert_false(proc_text_proc_mount("22 27 0:21 / /proc rw proc", 26, &mount));
+}
+
 static void test_argument(void)
 {
     static const char text[] = "busybox\0\0mkdir\0last"; /* and the literal's own end */
@@ -232,6 +261,7 @@ int main(int argc, char **argv)
     g_test_add_func("/proc-text/groups", test_groups);
     g_test_add_func("/proc-text/cgroup", test_cgroup);
     g_test_add_func("/proc-text/cgroup-mount", test_cgroup_mount);
+    g_test_add_func("/proc-text/proc-mount", test_proc_mount);
     g_test_add_func("/proc-text/argument", test_argument);
     g_test_add_func("/proc-text/populated", test_populated);
     return g_test_run();

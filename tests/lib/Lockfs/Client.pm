@@ -21,7 +21,7 @@ sub new {
     }
     @argv = (@{ $opt{under} }, @argv) if $opt{under};
     my $self = $class->SUPER::new(\@argv, %opt, pipes => 1);
-    $self->{dir} = $opt{dir};
+    @$self{qw(dir pidfile)} = @opt{qw(dir pidfile)};
     return $self->_greet;
 }
 

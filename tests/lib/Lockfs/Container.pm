@@ -34,10 +34,10 @@ use parent -norequire, 'Lockfs::Client';
 use Exporter qw(import);
 use JSON::PP ();
 use Lockfs::Client;
-use Lockfs::Sys qw(fs_type helper run_quiet slurp);
+use Lockfs::Sys qw(fs_type helper run_quiet slurp user_ids);
 use Lockfs::Test;
 
-our @EXPORT = qw(need_crun need_bwrap container exec_client sandbox children_of first_uid unified_cgroups);
+our @EXPORT = qw(need_crun need_bwrap container exec_client podman sandbox children_of first_uid unified_cgroups);
 
 use constant first_uid => 100_000;
 
@@ -109,6 +109,7 @@ sub _config {
         my $map = [ { containerID => 0, hostID => $opt{userns}, size => 65536 } ];
         @linux{qw(uidMappings gidMappings)} = ($map, $map);
     }
+    $linux{rootfsPropagation} = $opt{propagation} if $opt{propagation};
     return {
         ociVersion => '1.0.0',
         process    => {
@@ -147,7 +148,7 @@ sub host_pid {
 sub _greet {
     my ($self) = @_;
     my $number = $self->_announced;
-    ($self->{init}) = children_of($self->{child});
+    $self->{init} = $self->{pidfile} ? slurp($self->{pidfile}) + 0 : (children_of($self->{child}))[0];
     $self->{pid} = host_pid($self->{init}, $number);
     return $self;
 }
@@ -197,12 +198,43 @@ sub exec_client {
     return $self;
 }
 
-# bubblewrap: the machine's files read-only, and a pid namespace whose process 1 is its own.
+# podman runs crun under a monitor of its own, which is nobody's child. Everything it writes is the test's.
+sub podman {
+    my (%opt) = @_;
+    my $name   = 'p' . ++$serial;
+    my $bundle = temp_path($name);
+    _directories($bundle);
+    _root("$bundle/root", keys %{ $opt{binds} });
+    my %volumes = (%{ $opt{binds} }, '/usr' => '/usr', '/client' => helper('client'));
+    my @volumes = map { ('--volume', "$volumes{$_}:$_" . ($opt{binds}{$_} ? '' : ':ro')) } sort keys %volumes;
+    my $self = __PACKAGE__->new(
+        program => [
+            'podman', '--root', temp_path('podman'), '--runroot', temp_path('podman-run'), '--storage-driver', 'vfs',
+            '--runtime', 'crun', '--cgroup-manager', 'cgroupfs', 'run', '--rm', '--interactive', '--name', $name,
+            '--pidfile', "$bundle/pid", '--cgroups', 'disabled', '--network', 'none', '--log-driver', 'none',
+            (map { ('--ulimit', "$_=1024:1024") } qw(nofile nproc)), @volumes, @{ $opt{args} // [] },
+            '--rootfs', "$bundle/root", '/client',
+        ],
+        dir => "$bundle/root/tmp", pidfile => "$bundle/pid", stderr => $opt{stderr},
+    );
+    $self->{bundle} = $bundle;
+    return $self;
+}
+
+# bubblewrap, as that user: the machine's files read-only, and a pid namespace whose process 1 is its own.
 sub sandbox {
     my (%opt) = @_;
     my @binds = map { ('--bind', $opt{binds}{$_}, $_) } sort keys %{ $opt{binds} // {} };
+    my @as;
+    if (defined $opt{user}) {
+        my ($uid, $gid) = user_ids($opt{user});
+        @as = ('setpriv', '--reuid', $uid, '--regid', $gid, '--clear-groups', '--');
+    }
     return __PACKAGE__->new(
-        program => [ 'bwrap', '--unshare-pid', @{ $opt{args} // [] }, '--ro-bind', '/', '/', '--proc', '/proc', '--tmpfs', '/mnt', @binds, helper('client') ],
+        program => [
+            @as, 'bwrap', '--unshare-pid', @{ $opt{args} // [] }, '--ro-bind', '/', '/', '--proc', '/proc',
+            '--tmpfs', '/mnt', @binds, helper('client')
+        ],
         dir     => temp_path('.'), stderr => $opt{stderr},
     );
 }

@@ -7,10 +7,14 @@ package Lockfs::Program;
 #     heals 'hg commit in its editor', $at,
 #         set_up   => sub { my ($dir) = @_; ... },                      # once in either place
 #         hold     => sub { my ($dir, $pause) = @_; paused($pause, [...]) },    # a process that holds the lock
-#         lock     => '.hg/wlock',                                      # below $dir; a list in [] where there are several
+#         lock     => '.hg/wlock',                                      # below $dir; a glob, or several in []
 #         next     => sub { my ($dir) = @_; [...] },                    # the next run: [argv, options of run()...]
 #         busy     => qr/.../,                                          # what it says when it does not get the lock
 #         recycled => 1;                                                # another process has the dead holder's pid meanwhile
+#
+# Also: user => whose process that is; until => PATTERN: the next run does not end by itself, see outcome(); works => PATTERN of
+# a next run that works, ends => PATTERN of how a holder ends that is left alone (exit 0); brood => 1: what the holder had
+# started ends a moment later than it; anyone => 1: the preset lets others release; sound => CODE: is all well in the end?
 #
 # How a holder is known to hold, and how it goes on: it has come to a program of ours that it runs (paused), it has said
 # so (says), or its lock is there (makes). Nothing is timed.
@@ -25,7 +29,7 @@ use Lockfs::Process;
 use Lockfs::Sys qw(exit_text now pidfd_open wait_dead);
 use Lockfs::Test;
 
-our @EXPORT = qw(places heals outcome put pause reached go_on paused says makes);
+our @EXPORT = qw(places heals outcome must put pause reached go_on paused says makes held);
 
 use constant NEVER => qr/(?!)/;
 
@@ -39,8 +43,14 @@ sub places {
     my $mount = mount_lockfs(source => 'tmpfs', options => $options, env => \%env, %opt);
     my $bare = temp_path('bare-' . ++$serial);
     mkdir $bare or die "$bare: $!\n";
-    chown Lockfs::Sys::user_ids($opt{user}), $bare if defined $opt{user};
     return { on => $mount->path, bare => $bare, mount => $mount };
+}
+
+# Runs what has to work before there is anything to test.
+sub must {
+    my ($argv, %opt) = @_;
+    my $r = run($argv, %opt);
+    die "@$argv: $r->{status}: $r->{err}" if $r->{status} ne 'exit 0';
 }
 
 sub put { my ($path, $text) = @_; open my $fh, '>', $path or die "$path: $!\n"; print $fh $text; close $fh or die "$path: $!\n" }
@@ -79,41 +89,53 @@ sub reached {
 # Lets it go on.
 sub go_on { my ($pause) = @_; syswrite $pause->{go}, "\n" }
 
-# Starts a program that holds its lock when it has come to the pause.
+# Starts a program that holds its lock, when is left to the caller. It goes on at the end of its input, or with end => 'TERM'
+# at that signal.
+sub held {
+    my ($argv, %opt) = @_;
+    my $end = delete $opt{end};
+    my $holder = spawn($argv, stderr => \*STDOUT, %opt);
+    $holder->{go_on} = sub { $end ? $holder->kill($end) : _end_input($holder) };
+    return $holder;
+}
+
+# ... when it has come to the pause, which keeps it.
 sub paused {
     my ($pause, $argv, %opt) = @_;
-    my $holder = _start($argv, %opt);
+    my $holder = held($argv, %opt);
     $holder->{go_on} = sub { go_on($pause) };
     reached($pause, _name($argv) . ' has come so far') or _complain($holder);
     return $holder;
 }
 
-# Starts a program that holds its lock when its output is like the pattern. It goes on at the end of its input, or with
-# end => 'TERM' at that signal.
+# ... when its output is like the pattern.
 sub says {
     my ($pattern, $argv, %opt) = @_;
-    my $end = delete $opt{end};
-    my $holder = _start($argv, %opt);
-    $holder->{go_on} = sub { $end ? $holder->kill($end) : close delete $holder->{to} };
+    my $holder = held($argv, %opt);
     _read_until($holder, $holder->{from}, $pattern);
     like $holder->{buffer}, $pattern, _name($argv) . ' has said so';
     return $holder;
 }
 
-# Starts a program that holds its lock when this path is there. It goes on at the end of its input.
+# ... when this path is there.
 sub makes {
     my ($path, $argv, %opt) = @_;
-    my $holder = _start($argv, %opt);
-    $holder->{go_on} = sub { close delete $holder->{to} };
+    my $holder = held($argv, %opt);
     ok wait_for(sub { _is_there($path) }, watch => $path =~ s{/[^/]*$}{}r), _name($argv) . ' has made its lock' or _complain($holder);
     return $holder;
 }
 
+sub _end_input {
+    my ($holder) = @_;
+    $holder->send('.');
+    close delete $holder->{to};
+    _read_until($holder, $holder->{from}, NEVER);
+}
+
 sub _name { my ($argv) = @_; return $argv->[0] =~ s{.*/}{}r }
 
-sub _start { my ($argv, %opt) = @_; return spawn($argv, stderr => \*STDOUT, %opt) }
-
-sub _is_there { return -l $_[0] || -e $_[0] }
+# The path may be a glob.
+sub _is_there { return scalar grep { -l || -e } glob $_[0] }
 
 sub _complain {
     my ($holder) = @_;
@@ -208,7 +230,7 @@ sub _is_held {
     my ($case, $dir) = @_;
     for my $lock (_locks($case, $dir)) {
         ok _is_there($lock), 'the lock is there' or next;
-        cannot_be_robbed($lock, client()) if !$case->{anyone};
+        cannot_be_robbed($_, client()) for $case->{anyone} ? () : glob $lock;
     }
     like _next($case, $dir), $case->{busy}, 'a live holder keeps the next one out';
     ok _is_there($_), 'and still has its lock' for _locks($case, $dir);
@@ -240,7 +262,7 @@ sub heals {
     subtest $what => sub {
         for my $place (qw(bare on)) {
             my $dir = "$at->{$place}/$name";
-            run([ 'mkdir', $dir ], $case{user} ? (user => $case{user}) : ());
+            mkdir $dir or die "$dir: $!\n";
             $case{set_up}->($dir) if $case{set_up};
             $place eq 'bare' ? _fails_on_bare(\%case, $dir) : _works_on_lockfs(\%case, $dir);
             $case{sound}->($dir) if $case{sound} && $place eq 'on';

@@ -18,16 +18,29 @@ use Lockfs::Test;
 
 my $programs = abs_path(dirname(__FILE__) . '/../../node');
 
-# options: further mount options; rules: for the environment of all programs.
+# lock: its path from the top; the directories above are made. options: further mount options; rules: for the environment
+# of all programs.
 sub new {
     my ($class, %opt) = @_;
     my $self = bless {%opt}, $class;
     $self->{argv}  = [ 'node', "$programs/$opt{program}.js" ];
     $self->{mount} = mount_lockfs(source => 'tmpfs', options => join ',', 'allow_other', $opt{options} // ());
     $self->{dir}   = { bare => temp_path('bare'), lockfs => $self->{mount}->path };
-    mkdir $self->{dir}{bare};
-    chmod 0777, $self->{dir}{bare}, $self->{mount}->path;
+    $self->_make_directories($opt{lock});
     return $self;
+}
+
+# Those above $name, for everybody to use.
+sub _make_directories {
+    my ($self, $name) = @_;
+    my @parts = split m{/}, $name;
+    for my $top (@{ $self->{dir} }{qw(bare lockfs)}) {
+        for my $depth (0 .. $#parts) {
+            my $dir = join '/', $top, @parts[ 0 .. $depth - 1 ];
+            mkdir $dir;
+            chmod 0777, $dir or die "$dir: $!\n";
+        }
+    }
 }
 
 sub _env {
@@ -137,14 +150,17 @@ sub number_is_used_again {
     });
 }
 
+# limit_ms: when such a lock is given up on an ordinary directory; 0: never.
 sub killed_before_its_record {
-    my ($self) = @_;
+    my ($self, $limit_ms) = @_;
     $self->situation('the holder is killed before it has written who it is', sub {
         my ($path, $on_lockfs) = @_;
         my $holder = $self->hold($path, PAUSE => 'made');
         is $holder->{said}, 'at made', 'has made the lock';
         $holder->kill9;
         is $self->try($path), $on_lockfs ? $got : 'busy: held', 'the next one';
+        return if $on_lockfs;
+        is $self->try($path, LATER_MS => ($limit_ms || 86_400_000) + 1000), $limit_ms ? $got : 'busy: held', 'much later';
     });
 }
 
@@ -239,6 +255,28 @@ sub judged_then_removed {
         is let_go($next), $on_lockfs ? 'exit 0' : 'robbed, exit 0', 'the other one at its end';
         $slow->kill9 if $slow->alive;
     });
+}
+
+# --- what the rules say of other names ---
+
+# What a process makes under each of these names goes with it, or stays. $command is one of a client (mkdir, excl).
+sub _after_its_maker {
+    my ($self, $command, @names) = @_;
+    my $maker = client();
+    $self->_make_directories($_) for @names;
+    expect ok => $maker, $command, "$self->{dir}{lockfs}/$_" for @names;
+    $maker->kill9;
+    return map { [ $_ => -e "$self->{dir}{lockfs}/$_" ] } @names;
+}
+
+sub heals {
+    my ($self, $command, @names) = @_;
+    ok !$_->[1], "$_->[0] ($command) is a lock" for $self->_after_its_maker($command, @names);
+}
+
+sub keeps {
+    my ($self, $command, @names) = @_;
+    ok $_->[1], "$_->[0] ($command) is data" for $self->_after_its_maker($command, @names);
 }
 
 sub done { my ($self) = @_; is $self->{mount}->umount, 'exit 0', 'the daemon ends well' }
