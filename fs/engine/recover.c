@@ -169,10 +169,17 @@ void engine_taken_over(Engine *engine, const Takeover *takeover)
 
 /* --- what a file must be like to be believed --- */
 
+/* Anything else in the place of a bool is no value of it. */
+static bool is_truth(const bool *value)
+{
+    return *(const unsigned char *)value <= 1;
+}
+
 static bool node_is_sound(const Engine *engine, uint32_t index)
 {
     const Node *node = slot_peek(&engine->store.nodes, index);
-    return (node->parent == 0 || slot_is_used(&engine->store.nodes, node->parent)) &&
+    return is_truth(&node->in_lru) && is_truth(&node->indexed) && is_truth(&node->severed) &&
+           (node->parent == 0 || slot_is_used(&engine->store.nodes, node->parent)) &&
            names_holds(&engine->names, node->name);
 }
 
@@ -184,14 +191,17 @@ static bool is_text(const char comm[CLAIM_COMM_SIZE])
 static bool owner_is_sound(const Engine *engine, uint32_t index)
 {
     const Owner *owner = owner_peek(&engine->claims, index);
-    return owner->scope <= OWNER_SCOPE_CGROUP && is_text(owner->comm);
+    return owner->scope <= OWNER_SCOPE_CGROUP && is_text(owner->comm) && is_truth(&owner->dead) &&
+           is_truth(&owner->plain) && is_truth(&owner->idle) && is_truth(&owner->exit_known);
 }
 
 static bool claim_is_sound(const Engine *engine, uint32_t index)
 {
     const Claim *claim = slot_peek(&engine->claims.claims, index);
     return claim->state <= CLAIM_GHOST && claim->kind <= CLAIM_KIND_NODE &&
-           is_text(claim->caller_comm) && slot_is_used(&engine->store.nodes, claim->dir) &&
+           is_truth(&claim->broken) && is_truth(&claim->release_anyone) &&
+           is_truth(&claim->unpacked) && is_truth(&claim->dated) && is_text(claim->caller_comm) &&
+           slot_is_used(&engine->store.nodes, claim->dir) &&
            slot_is_used(&engine->store.nodes, claim->node) &&
            slot_is_used(&engine->claims.owners, claim->owner) &&
            (claim->heir == 0 || slot_is_used(&engine->claims.owners, claim->heir)) && claim->name &&
