@@ -12,6 +12,9 @@ my $many = $ENV{LOCKFS_QUICK} ? 150 : 1000;
 # Both may differ by so much: what an allocator or a page cache has at the moment.
 my %slack = (descriptors => 2, 'keeper kB' => 256, 'worker kB' => 512, 'state kB' => 512);
 
+# A sanitizer keeps what was freed.
+if (slurp(Lockfs::Mount::binary()) =~ /__[at]san_init/) { delete @slack{ 'keeper kB', 'worker kB' } }
+
 my $m = mount_lockfs(source => 'tmpfs');
 my ($p, $owner, $other) = ($m->path, client(), client());
 my $keeper = $m->pid;
