@@ -30,6 +30,11 @@ static int thread_groups(const void *proc, pid_t tid, gid_t *groups, int max)
     return proc_groups(proc, tid, groups, max);
 }
 
+static uint64_t thread_rights(const void *proc, pid_t tid)
+{
+    return proc_capabilities(proc, tid);
+}
+
 static int init_tables(Engine *engine, int root_fd, bool in_place, int given)
 {
     AUTO_FD int file = given >= 0 ? given : slot_file_new("lockfs");
@@ -60,6 +65,7 @@ int engine_init(Engine *engine, int root_fd, bool in_place, const EngineOptions 
         observed_begin(engine);
     pthread_mutex_init(&engine->lock, NULL);
     creds_init(&engine->serving_creds, thread_groups, proc);
+    engine->serving_creds.rights = options->kernel_checks ? thread_rights : NULL;
     engine->store.creds = &engine->serving_creds;
     int r = init_tables(engine, root_fd, in_place, file);
     if (r < 0)

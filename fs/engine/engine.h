@@ -28,6 +28,7 @@ typedef struct {
     bool observe;    /* claim and report, never hide, heal or refuse */
     bool mtime_real; /* show strangers the true times of a live lock */
     bool read_only;
+    bool kernel_checks; /* the callers' rights, before it asks (allow_other) */
     uint32_t max_locks;
     uint32_t max_locks_per_uid;
     int64_t retain_ns;

@@ -407,7 +407,8 @@ void owner_prove(Engine *engine, Owner *owner)
 void owner_recover(Engine *engine, Owner *owner)
 {
     engine->exec_watches += owner->exec_watch >= 0;
-    if ((owner->pidfd >= 0 || owner->cgroup_events >= 0) && reaper_watch(engine, owner) < 0)
+    bool watchable = owner->pidfd >= 0 || owner->cgroup_events >= 0;
+    if (watchable && reaper_watch(engine, owner) < 0)
         log_warning("cannot watch pid %d for its death: its locks go when somebody looks",
                     owner->pid);
     if (owner->dead && owner->claims)

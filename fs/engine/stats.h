@@ -46,9 +46,13 @@ typedef struct {
     uint64_t healed_by_signal[STATS_SIGNALS]; /* 0: by one that has no name */
 } EngineStats;
 
+/* With room for more of them: those that another version did not have are 0. */
 typedef struct {
     SlotHead head;
-    EngineStats stats;
+    union {
+        EngineStats stats;
+        uint64_t room[62];
+    };
 } TotalsRecord;
 
 /* One request of this kind was served in that time. */
