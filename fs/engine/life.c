@@ -32,7 +32,11 @@ bool life_owner_is_dead(Engine *engine, Owner *owner)
 {
     if (owner->dead || owner->asked == engine->operation)
         return owner->dead;
-    if (owner->cgroup_events >= 0)
+    if (owner_is_unproven(owner)) {
+        owner_prove(engine, owner);
+        if (!owner->dead && !owner_is_unproven(owner))
+            reaper_watch(engine, owner);
+    } else if (owner->cgroup_events >= 0)
         owner->dead = identity_cgroup_empty(owner->cgroup_events) == 1;
     else
         owner->dead = pidfd_is_dead(owner);
@@ -96,14 +100,15 @@ static bool still_lingers(Engine *engine, const Claim *claim, const Node *node)
            !life_owner_is_dead(engine, owner_at(&engine->claims, on->owner));
 }
 
-static void count_uid(Engine *engine, uid_t uid, int by)
+static void count_held(Engine *engine, const Claim *claim, int by)
 {
-    gpointer key = GUINT_TO_POINTER(uid);
-    uint32_t count = life_held_by_uid(engine, uid) + (uint32_t)by;
+    gpointer key = GUINT_TO_POINTER(claim->uid);
+    uint32_t count = life_held_by_uid(engine, claim->uid) + (uint32_t)by;
     if (count)
         g_hash_table_insert(engine->per_uid, key, GUINT_TO_POINTER(count));
     else
         g_hash_table_remove(engine->per_uid, key);
+    engine->held_by_kind[claim->kind] += (uint32_t)by;
 }
 
 uint32_t life_held_by_uid(const Engine *engine, uid_t uid)
@@ -121,7 +126,7 @@ void life_set_state(Engine *engine, Claim *claim, ClaimState state)
     bool did = counts_as_held(claim);
     claim_table_set_state(&engine->claims, claim, state);
     if (did != counts_as_held(claim))
-        count_uid(engine, claim->uid, did ? -1 : 1);
+        count_held(engine, claim, did ? -1 : 1);
 }
 
 /* A directory whose owner died stays while somebody else's living claim lies inside. */
@@ -242,7 +247,7 @@ void life_recover(Engine *engine, Claim *claim)
     node_pin(node_at(&engine->store, claim->node));
     claim->cleared_at = 0; /* the other worker's count */
     if (counts_as_held(claim))
-        count_uid(engine, claim->uid, 1);
+        count_held(engine, claim, 1);
     else if (claim->broken) /* no death tells of it */
         reaper_take_away(engine, claim);
 }
@@ -259,7 +264,7 @@ void life_begin(Engine *engine, Claim *claim, Owner *owner, Owner *heir)
     CRASH_POINT("claim-joined");
     count_below(engine, dir, 1);
     engine->places_changed++;
-    count_uid(engine, claim->uid, 1);
+    count_held(engine, claim, 1);
     claim_table_add(&engine->claims, claim, owner, heir);
     owner_in_use(engine, owner);
     if (heir)
@@ -289,7 +294,7 @@ void life_end(Engine *engine, Claim *claim)
     Owner *heir = claim->heir ? owner_at(&engine->claims, claim->heir) : NULL;
     Node *dir = node_at(&engine->store, claim->dir);
     if (counts_as_held(claim))
-        count_uid(engine, claim->uid, -1);
+        count_held(engine, claim, -1);
     count_below(engine, dir, -1);
     leave_node(engine, claim);
     CRASH_POINT("claim-left");
@@ -333,11 +338,11 @@ void life_transfer(Engine *engine, Claim *claim, Owner *owner)
 {
     Owner *old = owner_at(&engine->claims, claim->owner);
     Owner *heir = claim->heir ? owner_at(&engine->claims, claim->heir) : NULL;
-    count_uid(engine, claim->uid, -1);
+    count_held(engine, claim, -1);
     claim_table_transfer(&engine->claims, claim, owner);
     claim->uid = owner->uid;
     claim->reason = OWNER_TRANSFERRED;
-    count_uid(engine, claim->uid, 1);
+    count_held(engine, claim, 1);
     owner_in_use(engine, owner);
     owner_settle(engine, old);
     if (heir)

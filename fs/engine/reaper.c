@@ -140,14 +140,12 @@ int reaper_remove(Engine *engine, Node *dir, const char *name)
 
 void reaper_lock(Engine *engine)
 {
-    engine_lock(engine);
-    engine->store.creds = &engine->reaper_creds;
+    engine_lock_aside(engine, &engine->reaper_creds);
 }
 
 void reaper_unlock(Engine *engine)
 {
-    engine->store.creds = &engine->serving_creds;
-    engine_unlock(engine);
+    engine_unlock_aside(engine);
 }
 
 static void path_to(Engine *engine, const Node *dir, GString *path)

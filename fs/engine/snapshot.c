@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-/* The path from `top` down to the claim into `path`; false: it is not below. */
+/* The path from `top` down to the claim into `path`; false: it is not below. Only looks: the
+ * journal need not keep what is looked at. */
 static bool path_below(Engine *engine, const Node *top, const Claim *claim, GString *path)
 {
     g_string_assign(path, claim_name(&engine->claims, claim));
@@ -58,7 +59,7 @@ bool snapshot_claim(Engine *engine, const Node *dir, const Claim *claim, Snapsho
     return true;
 }
 
-static void begin(Engine *engine, Snapshot *snapshot)
+void snapshot_begin(Engine *engine, Snapshot *snapshot)
 {
     snapshot->now_ns = clock_real_ns();
     snapshot->claims = g_array_new(FALSE, FALSE, sizeof(SnapshotClaim));
@@ -67,34 +68,23 @@ static void begin(Engine *engine, Snapshot *snapshot)
     snapshot->waiters = waiters_list(engine, snapshot->now_ns);
 }
 
-static void add(Engine *engine, const Node *top, uint32_t index, Snapshot *snapshot)
+void snapshot_add(Engine *engine, const Node *top, const Claim *claim, GString *path,
+                  Snapshot *snapshot)
 {
-    const Claim *claim = life_look(engine, index);
-    if (!claim || (claim->state != CLAIM_HELD && claim->state != CLAIM_LINGERING) ||
-        !path_below(engine, top, claim, engine->path))
+    if ((claim->state != CLAIM_HELD && claim->state != CLAIM_LINGERING) ||
+        !path_below(engine, top, claim, path))
         return;
     SnapshotClaim copy = copy_claim(engine, claim);
-    copy.path = g_string_chunk_insert(snapshot->strings, engine->path->str);
+    copy.path = g_string_chunk_insert_len(snapshot->strings, path->str, (gssize)path->len);
     g_array_append_val(snapshot->claims, copy);
-}
-
-int snapshot_take(Engine *engine, uint64_t dir, Snapshot *out)
-{
-    engine_lock(engine);
-    const Node *top = node_by_id(&engine->store, dir);
-    if (top) {
-        begin(engine, out);
-        for (uint32_t i = 1; i <= engine->claims.claims.used; i++)
-            add(engine, top, i, out);
-    }
-    engine_unlock(engine);
-    return top ? 0 : -ESTALE;
 }
 
 static int take_claim(Engine *engine, const Node *top, uint32_t index, Snapshot *out)
 {
-    begin(engine, out);
-    add(engine, top, index, out);
+    const Claim *claim = life_look(engine, index);
+    snapshot_begin(engine, out);
+    if (claim)
+        snapshot_add(engine, top, claim, engine->path, out);
     if (out->claims->len)
         return 0;
     snapshot_done(out);

@@ -251,7 +251,7 @@ int fuse_server_new(Engine *engine, int fd, const FuseServerOptions *options, Fu
     static const struct fuse_custom_io io = {.read = io_read, .writev = io_writev};
     FuseServer *server = g_new0(FuseServer, 1);
     server->engine = engine;
-    server->control = control_new(engine, virtual_wake, server);
+    server->control = control_new(engine, options->upgrade, virtual_wake, server);
     engine->request_names = request_names;
     server->options = *options;
     server->fd = fd;

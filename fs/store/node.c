@@ -192,7 +192,7 @@ void node_before_removal(Store *store, Node *node, const Node *dir, const char *
 {
     if (!is_at(store, node, dir, name))
         return;
-    bool reachable = node->fd >= 0 || node->handles;
+    bool reachable = node->fd >= 0 || reach_handle_fd(store, node) >= 0;
     if (!reachable && !unseen && node->lookups)
         reach_keep_fd(store, node);
     else if (node->fd >= 0)
