@@ -87,10 +87,40 @@ static void count_operation(Engine *engine)
     engine->operation++;
 }
 
+/* Whoever works in many steps sees that somebody waits. */
+static void take_lock(Engine *engine)
+{
+    if (pthread_mutex_trylock(&engine->lock) == 0)
+        return;
+    __atomic_fetch_add(&engine->waiting, 1, __ATOMIC_RELAXED);
+    pthread_mutex_lock(&engine->lock);
+    __atomic_fetch_sub(&engine->waiting, 1, __ATOMIC_RELAXED);
+}
+
+void engine_give_way(const Engine *engine)
+{
+    const struct timespec moment = {.tv_nsec = 20000};
+    do
+        nanosleep(&moment, NULL);
+    while (__atomic_load_n(&engine->waiting, __ATOMIC_RELAXED));
+}
+
+void engine_lock_aside(Engine *engine, Creds *creds)
+{
+    engine_lock(engine);
+    engine->store.creds = creds;
+}
+
+void engine_unlock_aside(Engine *engine)
+{
+    engine->store.creds = &engine->serving_creds;
+    engine_unlock(engine);
+}
+
 void engine_lock(Engine *engine)
 {
     if (!engine_in_request(engine)) {
-        pthread_mutex_lock(&engine->lock);
+        take_lock(engine);
         journal_begin(&engine->journal, JOURNAL_BACKGROUND, 0);
     }
     count_operation(engine);
@@ -107,7 +137,7 @@ void engine_unlock(Engine *engine)
 
 void engine_request_begin(Engine *engine, uint64_t unique, bool again)
 {
-    pthread_mutex_lock(&engine->lock);
+    take_lock(engine);
     __atomic_store_n(&engine->request_thread, (uintptr_t)pthread_self(), __ATOMIC_RELAXED);
     count_operation(engine);
     if (again)

@@ -54,12 +54,14 @@ typedef struct Waiters Waiters;
 typedef struct Lasting Lasting;
 typedef struct Notice Notice;
 typedef struct Observed Observed;
+typedef struct SnapshotWalk SnapshotWalk;
 
 /* Hears of what happens to claims. Called with the lock held, by whichever thread made it happen;
  * with NULL when the operation in which it did stands, and will not be run again. */
 typedef void (*NoticeFunc)(void *ctx, const Notice *notice);
 
 typedef struct {
+    unsigned waiting;     /* for the lock */
     pthread_mutex_t lock; /* guards all that follows */
     Journal journal;
     uintptr_t request_thread; /* that holds the lock for a whole request; 0: none */
@@ -74,7 +76,8 @@ typedef struct {
     Store store;
     ClaimTable claims;
     GHashTable *per_uid; /* uid → claims held */
-    GString *path;       /* scratch for rule_set_match */
+    uint32_t held_by_kind[STATS_KINDS];
+    GString *path; /* scratch for rule_set_match */
     Reaper *reaper;
     Trash *trash;
     Heals *heals;
@@ -83,6 +86,9 @@ typedef struct {
     SlotArray above;        /* records of the layer above, of ENGINE_ABOVE_RECORD bytes */
     Lasting *lasting;
     Waiters *waiters;
+    SnapshotWalk
+        *walks; /* under way; while there are any, they are told first what the journal is */
+    void (*keep_unwalked)(SlotKeeper *keeper, uint32_t array, uint32_t index);
     Observed *observed; /* NULL unless options.observe */
     NoticeFunc notice;  /* NULL while nobody listens */
     void *notice_ctx;
@@ -127,6 +133,14 @@ void engine_done(Engine *engine);
 /* Begin and end an operation of the serving thread; for the engine's own files. */
 void engine_lock(Engine *engine);
 void engine_unlock(Engine *engine);
+
+/* The same for a thread of the pool, whose identity is another than the serving thread's; it acts
+ * as the daemon. creds is to be filled in by creds_init_thread(). */
+void engine_lock_aside(Engine *engine, Creds *creds);
+void engine_unlock_aside(Engine *engine);
+
+/* Waits, without the lock, until nobody else waits for it: for work in many short steps. */
+void engine_give_way(const Engine *engine);
 
 /* Around all that one request does, its answer included: see journal.h. The calls between them take
  * the lock no more. `unique` is the kernel's number for it. `again`: it was begun by a process that

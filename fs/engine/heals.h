@@ -21,6 +21,7 @@ typedef struct {
     uint8_t cause; /* HealCause */
     uint8_t kind;  /* ClaimKind */
     char comm[CLAIM_COMM_SIZE];
+    uint64_t room[4];
 } HealRecord;
 
 /* A copy, to be looked at without the lock. */
