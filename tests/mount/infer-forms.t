@@ -149,6 +149,7 @@ subtest 'unowned=keep' => sub {
 subtest 'observe' => sub {
     my $m = mount_lockfs(source => $dir{kept}, in_place => 1, options => 'observe');
     ok ref $other->stat($m->path . "/$_->{name}.lock"), "$_->{name}: stays" for @FORMS;
+    like ctl_json([ 'show', '--json', $m->path . '/number.lock' ])->{evidence}{why}, qr/no process has its pid/, 'and is said to be stale';
     is $m->umount, 'exit 0', 'the daemon ends well';
 };
 
