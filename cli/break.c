@@ -15,6 +15,11 @@ static void describe(const char *path, JsonObject *claim)
     g_autofree char *shown = quote_name(path);
     g_autofree char *process = table_process(json_object_get_object_member(claim, "owner"));
     g_autofree char *held = table_duration(claim, "held_ms");
+    g_autofree char *why = record_bytes(claim, "evidence.why");
+    if (*why) {
+        fprintf(stderr, "%s is held by nobody who is known: %s\n", shown, why);
+        return;
+    }
     fprintf(stderr, "%s is held by process %s, uid %" G_GINT64_FORMAT ", for %s; %u waiting\n",
             shown, process, record_int(claim, "owner.uid"), held, record_waiters(claim));
 }
@@ -46,6 +51,8 @@ static guint64 start_time_of(pid_t pid)
 static Status kill_owner(const char *path, JsonObject *claim)
 {
     pid_t pid = (pid_t)record_int(claim, "owner.pid_here");
+    if (!record_node(claim, "owner"))
+        return status_fail(STATUS_FAILED, path, "nobody owns it; break it without --kill");
     if (pid <= 0)
         return status_fail(STATUS_FAILED, path,
                            "its owner cannot be seen from this container; kill it from outside");
@@ -69,7 +76,7 @@ static Status kill_owner(const char *path, JsonObject *claim)
 static Status break_it(const Target *target, JsonObject *claim, gboolean killed)
 {
     g_autofree char *token = g_strdup_printf("%" G_GINT64_FORMAT, record_int(claim, "token"));
-    const char *words[] = {"break", target->name, token, NULL};
+    const char *words[] = {"break", target->name, strcmp(token, "0") == 0 ? NULL : token, NULL};
     int r = target_command(target, words, NULL);
     if (r < 0 && !(killed && (r == -ENOENT || r == -ESTALE)))
         return target_explain_error(target, r);

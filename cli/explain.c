@@ -27,6 +27,7 @@ static void print_answer(const char *path, JsonObject *answer)
 {
     g_autofree char *shown = quote_name(path);
     g_autofree char *result = record_bytes(answer, "result");
+    g_autofree char *unowned = record_bytes(answer, "unowned");
     JsonNode *rule = record_node(answer, "rule");
     JsonNode *matching = record_node(answer, "matching");
     printf("%s\n", shown);
@@ -43,6 +44,8 @@ static void print_answer(const char *path, JsonObject *answer)
         print_rule(json_array_get_object_element(all, i), "Overruled:  ");
     if (record_true(answer, "held"))
         puts("It is held now: lockfs-ctl show says by whom.");
+    else if (*unowned)
+        printf("It was there before lockfs, and nobody is known to own it: %s.\n", unowned);
     else if (record_true(answer, "exists"))
         puts("It exists now, and is nobody's claim.");
 }

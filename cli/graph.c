@@ -25,6 +25,8 @@ static void add_claim(Graph *graph, JsonObject *claim)
 {
     JsonNode *node = record_node(claim, "waiters");
     JsonArray *waiters = node ? json_node_get_array(node) : NULL;
+    if (!record_node(claim, "owner"))
+        return; /* nobody is waited for */
     add_name(graph, json_node_get_object(record_node(claim, "owner")));
     for (guint i = 0; waiters && i < json_array_get_length(waiters); i++) {
         JsonObject *waiter = json_array_get_object_element(waiters, i);

@@ -21,6 +21,13 @@ static char *show_kept(JsonObject *record, const char *member)
     return g_strdup(record_true(record, member) ? until : "-");
 }
 
+static char *show_size(JsonObject *record, const char *member)
+{
+    return record_node(record, member)
+               ? g_format_size_full((guint64)record_int(record, member), G_FORMAT_SIZE_IEC_UNITS)
+               : g_strdup("-");
+}
+
 static const TableColumn columns[] = {
     {"path", "PATH", "path", table_name, false, true, true, "the entry, from DIR"},
     {"token", "TOKEN", "token", table_number, true, true, false, "what to give to restore"},
@@ -29,6 +36,7 @@ static const TableColumn columns[] = {
     {"command", "COMMAND", "owner.comm", table_text, false, true, true, "the owner's command"},
     {"reason", "REASON", "reason", show_reason, false, true, false, "how the owner ended"},
     {"kept", "KEPT-UNTIL", "kept", show_kept, false, true, false, "content, and until when"},
+    {"size", "SIZE", "bytes", show_size, true, true, false, "of the content, on the disk"},
     {"kind", "KIND", "kind", table_text, false, false, false, "dir, file, symlink, link or node"},
     {"uid", "UID", "owner.uid", table_number, true, false, false, "the owner's user"},
     {0},

@@ -27,12 +27,17 @@ static char *show_container(JsonObject *record, const char *member)
     return g_strdup(nested ? "pidns" : "-");
 }
 
+static char *show_command(JsonObject *record, const char *member)
+{
+    return record_node(record, "owner") ? table_text(record, member) : g_strdup("(unowned)");
+}
+
 const TableColumn list_columns[] = {
     {"path", "PATH", "path", table_name, false, true, true, "the entry, from DIR"},
     {"pid", "PID", "owner.pid", table_number, true, true, false, "the owner, as the host counts"},
     {"pid-here", "PID-HERE", "owner.pid_here", table_number, true, false, false,
      "the owner, in the pid namespace of whoever asks"},
-    {"command", "COMMAND", "owner.comm", table_text, false, true, true, "the owner's command"},
+    {"command", "COMMAND", "owner.comm", show_command, false, true, true, "the owner's command"},
     {"container", "CONTAINER", "owner.cgroup", show_container, false, true, false,
      "the owner's container"},
     {"held", "HELD", "held_ms", table_duration, true, true, false, "for how long"},

@@ -31,7 +31,7 @@ static Status check_rule(const Target *target)
 static bool is_claimed(const Target *target)
 {
     g_autoptr(JsonObject) claim = NULL;
-    return target_claim(target, true, &claim) == STATUS_DONE;
+    return target_claim(target, true, &claim) == STATUS_DONE && record_node(claim, "owner");
 }
 
 static int take(const Target *target, const RunOptions *options)

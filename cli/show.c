@@ -38,6 +38,15 @@ static void print_owner(JsonObject *claim)
     printf("\n");
 }
 
+static void print_evidence(JsonObject *claim)
+{
+    g_autofree char *why = record_bytes(claim, "evidence.why");
+    puts("owner      not known");
+    printf("%-10s %s\n", "  why", why);
+    line_number("  pid", claim, "evidence.pid");
+    line("  host", claim, "evidence.host");
+}
+
 static void print_waiters(JsonObject *claim)
 {
     JsonNode *node = record_node(claim, "waiters");
@@ -62,11 +71,16 @@ static void print_claim(const char *path, JsonObject *claim)
     printf("%-10s %s\n", "path", shown);
     line("kind", claim, "kind");
     line("state", claim, "state");
-    line_number("token", claim, "token");
+    if (record_int(claim, "token"))
+        line_number("token", claim, "token");
     printf("%-10s %s, since %s\n", "held", held, since);
     printf("%-10s %s (%s)\n", "rule", rule, origin);
-    print_owner(claim);
-    printf("%-10s %s\n", "caller", caller);
+    if (record_node(claim, "owner")) {
+        print_owner(claim);
+        printf("%-10s %s\n", "caller", caller);
+    } else {
+        print_evidence(claim);
+    }
     print_waiters(claim);
 }
 

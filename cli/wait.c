@@ -71,6 +71,10 @@ Status wait_run(int argc, char **argv)
         status = target_claim(&target, true, &claim);
     bool none = status == STATUS_NO_CLAIM;
     gint64 token = status == STATUS_DONE ? record_int(claim, "token") : 0;
+    if (status == STATUS_DONE && !record_node(claim, "owner"))
+        return status_fail(STATUS_HELD, argv[1],
+                           "it was there before lockfs and nobody is known to own it: lockfs-ctl "
+                           "show says why, lockfs-ctl break removes it");
     if (status == STATUS_DONE)
         status = wait_for_end(&target, &stream, token, deadline);
     else if (none)

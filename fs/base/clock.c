@@ -4,7 +4,7 @@ static int64_t read_clock(clockid_t id)
 {
     struct timespec ts;
     clock_gettime(id, &ts);
-    return ts.tv_sec * CLOCK_NS_PER_S + ts.tv_nsec;
+    return clock_ns(ts);
 }
 
 int64_t clock_boot_ns(void)

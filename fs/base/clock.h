@@ -15,6 +15,11 @@ int64_t clock_boot_ns(void);
 /* Nanoseconds since the epoch: for what a person reads. */
 int64_t clock_real_ns(void);
 
+static inline int64_t clock_ns(struct timespec at)
+{
+    return at.tv_sec * CLOCK_NS_PER_S + at.tv_nsec;
+}
+
 /* The time a file changed now would get: coarse, as the kernel stamps inodes. */
 struct timespec clock_file_now(void);
 

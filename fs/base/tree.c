@@ -97,3 +97,40 @@ int tree_remove(int dirfd, const char *name)
     }
     return first;
 }
+
+/* --- how large --- */
+
+#define BLOCK 512 /* of st_blocks */
+
+/* The next entry of the innermost directory. */
+static int64_t measure_step(GArray *levels, dev_t dev)
+{
+    struct stat st;
+    const struct dirent *entry = readdir(g_array_index(levels, Level, levels->len - 1).stream);
+    if (!entry) {
+        g_array_set_size(levels, levels->len - 1);
+        return 0;
+    }
+    if (is_dot(entry->d_name) ||
+        fstatat(innermost(levels), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+        st.st_dev != dev)
+        return 0;
+    if (S_ISDIR(st.st_mode))
+        open_level(levels, innermost(levels), entry->d_name);
+    return (int64_t)st.st_blocks * BLOCK;
+}
+
+int64_t tree_bytes(int dirfd, const char *name)
+{
+    struct stat st;
+    if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        return 0;
+    int64_t bytes = (int64_t)st.st_blocks * BLOCK;
+    g_autoptr(GArray) levels = g_array_new(FALSE, FALSE, sizeof(Level));
+    g_array_set_clear_func(levels, level_clear);
+    if (S_ISDIR(st.st_mode))
+        open_level(levels, dirfd, name);
+    while (levels->len)
+        bytes += measure_step(levels, st.st_dev);
+    return bytes;
+}

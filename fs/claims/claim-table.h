@@ -75,8 +75,8 @@ typedef struct {
     uint8_t reason; /* why this owner: the layer above's enum */
     bool broken;    /* ended by a command while its owner lived */
     bool release_anyone;
-    bool unpacked; /* made by a program that puts files in place and leaves no locks */
-    bool dated;    /* its owner gave it a time from before it was made */
+    bool tidy;  /* made by a program that removes its locks when it ends by itself */
+    bool dated; /* its owner gave it a time from before it was made */
 } Claim;
 
 typedef struct {
@@ -103,6 +103,7 @@ typedef struct {
     bool idle;
     bool exit_known;
     uint8_t kind;        /* of program, while plain: the layer below's enum */
+    uint8_t presumed;    /* the engine's: why it is taken for dead, where nobody saw it die */
     int32_t exit_status; /* as of wait(2), when exit_known */
 } Owner;
 

@@ -4,7 +4,7 @@
 
 #define SECOND 1000000000LL
 
-/* What was written so shortly before the processes were looked at may not be finished. */
+/* What was written so shortly ago may not be finished. */
 #define SETTLED (2 * SECOND)
 
 /* What the clock is off by without anybody having set it: stamps are coarse, the boot's own takes a
@@ -12,7 +12,7 @@
 #define MARGIN (5 * SECOND)
 
 /* Files are stamped with the last tick of the clock, processes too. */
-#define TICK (SECOND / 20)
+#define TICK (SECOND / 100)
 
 /* Numbers from here on are seconds of the epoch, and from there on milliseconds. */
 #define EPOCH_SECONDS 1000000000ULL
@@ -136,7 +136,9 @@ InferenceVerdict inference_decide(const InferenceEntry *entry, const LockRecord 
 {
     if (entry->in_use)
         return keep(INFERENCE_IN_USE, reason);
-    if (world->seen_ns == INT64_MIN || entry->changed_ns > world->seen_ns - SETTLED)
+    if (entry->changed_ns >= world->seen_ns)
+        return keep(INFERENCE_LATER, reason);
+    if (entry->changed_ns > world->now_ns - SETTLED)
         return keep(INFERENCE_FRESH, reason);
     if (world->host == INFERENCE_HOST_OTHER)
         return keep(INFERENCE_FOREIGN_HOST, reason);
@@ -155,7 +157,8 @@ const char *inference_text(InferenceReason reason)
 {
     static const char *const texts[] = {
         [INFERENCE_IN_USE] = "some process has it open or locked",
-        [INFERENCE_FRESH] = "it was changed after lockfs had looked at the processes",
+        [INFERENCE_FRESH] = "it was changed a moment ago",
+        [INFERENCE_LATER] = "it was changed since lockfs serves the directory",
         [INFERENCE_NO_RECORD] = "it names no process",
         [INFERENCE_FOREIGN_HOST] = "it names a host that is neither this machine nor a container "
                                    "on it",

@@ -21,7 +21,8 @@ typedef enum {
 typedef enum {
     /* keep */
     INFERENCE_IN_USE,       /* some process has it open or locked */
-    INFERENCE_FRESH,        /* changed since the processes were looked at */
+    INFERENCE_FRESH,        /* changed a moment ago: it may not be finished */
+    INFERENCE_LATER,        /* changed since lockfs serves the directory */
     INFERENCE_NO_RECORD,    /* it names no process in a way that is understood */
     INFERENCE_FOREIGN_HOST, /* the record names another machine */
     INFERENCE_SHARED,       /* a network filesystem, and the record names no machine */
@@ -66,9 +67,11 @@ typedef struct {
 
 typedef struct {
     int64_t boot_ns; /* nothing of this boot bears an earlier time; INT64_MIN: cannot tell */
-    int64_t seen_ns; /* the processes were looked at no earlier */
-    bool complete;   /* and all there are were seen */
-    bool shared;     /* other machines may have made it */
+    int64_t
+        seen_ns; /* from then on lockfs knew what was done; the processes were looked at later */
+    int64_t now_ns;
+    bool complete; /* and all there are were seen */
+    bool shared;   /* other machines may have made it */
     InferenceHost host;
 } InferenceWorld;
 

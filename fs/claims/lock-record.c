@@ -269,9 +269,11 @@ static bool parse_lines(Span text, LockRecord *out)
 bool lock_record_parse(const char *text, size_t len, LockRecord *out)
 {
     LockRecord record = {0};
+    if (len > LOCK_RECORD_MAX)
+        return false;
     while (len && (text[len - 1] == '\0' || g_ascii_isspace(text[len - 1])))
         len--;
-    if (len == 0 || len > LOCK_RECORD_MAX || memchr(text, '\0', len))
+    if (len == 0 || memchr(text, '\0', len))
         return false;
     bool found = text[0] == '{' ? lock_record_parse_json(text, len, &record)
                                 : parse_lines((Span){text, len}, &record);

@@ -38,7 +38,7 @@ static void add_particulars(const Viewer *viewer, GString *out, const Notice *no
     if (notice->old_token)
         json_out_uint(out, "old_token", notice->old_token);
     if (notice->heal) {
-        json_out_string(out, "reason", viewer_cause((HealCause)notice->heal->cause));
+        json_out_string(out, "reason", heals_cause_name((HealCause)notice->heal->cause));
         if (notice->heal->cause == HEAL_SIGNALLED)
             json_out_int(out, "signal", notice->heal->code);
         if (notice->heal->cause == HEAL_EXITED)

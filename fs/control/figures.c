@@ -77,7 +77,7 @@ void figures_stats(Control *control, ControlHandle *handle)
     json_out_uint(out, "restored", f->stats.restored);
     json_out_begin(out, "healed", '{');
     for (int i = 0; i < HEAL_CAUSES; i++)
-        json_out_uint(out, viewer_cause((HealCause)i), f->stats.healed[i]);
+        json_out_uint(out, heals_cause_name((HealCause)i), f->stats.healed[i]);
     json_out_end(out, '}');
     json_out_begin(out, "healed_by_signal", '{');
     for (int i = 0; i < STATS_SIGNALS; i++)
@@ -143,7 +143,7 @@ static void add_claims(GString *out, const Figures *f)
     head(out, "lockfs_heals_total", "counter",
          "Entries removed without their owner's doing, by reason.");
     for (int i = 0; i < HEAL_CAUSES; i++)
-        labelled(out, "lockfs_heals_total", "reason", viewer_cause((HealCause)i),
+        labelled(out, "lockfs_heals_total", "reason", heals_cause_name((HealCause)i),
                  f->stats.healed[i]);
     head(out, "lockfs_heals_by_signal_total", "counter",
          "Entries removed because their owner was killed, by the signal.");

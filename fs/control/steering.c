@@ -41,6 +41,23 @@ static int run_show(const Steering *s)
     return 0;
 }
 
+/* pid null: it has none in the daemon's pid namespace, and so cannot own. */
+static int run_whoami(const Steering *s)
+{
+    const Proc *proc = s->control->engine->proc;
+    GString *out = s->handle->text;
+    pid_t pid;
+    creds_as_daemon(&s->control->engine->serving_creds);
+    if (proc_thread_group(proc, s->caller->tid, &pid) < 0)
+        pid = 0;
+    json_out_begin(out, NULL, '{');
+    viewer_process(&s->handle->viewer, out, pid, NULL, s->caller->uid);
+    json_out_uint(out, "uid", s->caller->uid);
+    json_out_end(out, '}');
+    g_string_append_c(out, '\n');
+    return 0;
+}
+
 static int run_explain(const Steering *s)
 {
     Explanation found;
@@ -56,6 +73,8 @@ static int run_explain(const Steering *s)
     json_out_string(out, "result", found.rule && found.rule->kind == RULE_LOCK ? "lock" : "data");
     json_out_bool(out, "exists", found.exists);
     json_out_bool(out, "held", found.held);
+    if (found.unowned)
+        json_out_string(out, "unowned", found.unowned);
     viewer_rule(out, "rule", found.rule);
     json_out_begin(out, "matching", '[');
     for (guint i = 0; i < found.rules->len; i++)
@@ -138,6 +157,7 @@ static const struct {
     {"show", 1, 1, 1, run_show},       {"explain", 1, 2, 1, run_explain},
     {"break", 1, 2, 1, run_break},     {"transfer", 2, 2, 1, run_transfer},
     {"restore", 2, 2, 2, run_restore}, {"upgrade", 0, 1, 0, run_upgrade},
+    {"restore", 2, 2, 2, run_restore}, {"whoami", 0, 0, 0, run_whoami},
 };
 
 static bool is_name(const char *word)

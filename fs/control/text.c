@@ -25,8 +25,7 @@ void text_healed(Control *control, ControlHandle *handle)
 {
     g_autoptr(GPtrArray) heals = snapshot_heals(control->engine, handle->dir);
     for (guint i = 0; heals && i < heals->len; i++) {
-        viewer_heal(&handle->viewer, handle->text, g_ptr_array_index(heals, i),
-                    control->engine->options.retain_ns);
+        viewer_heal(&handle->viewer, handle->text, g_ptr_array_index(heals, i));
         g_string_append_c(handle->text, '\n');
     }
 }

@@ -18,12 +18,6 @@ const char *viewer_kind(ClaimKind kind)
     return names[kind];
 }
 
-const char *viewer_cause(HealCause cause)
-{
-    static const char *const names[] = {"exited", "signalled", "died", "broken"};
-    return names[cause];
-}
-
 const char *viewer_takeover(TakeoverCause cause)
 {
     static const char *const names[] = {"signalled", "hung", "replaced"};
@@ -49,6 +43,8 @@ static const char *reason_name(OwnerReason reason)
         return "the owner that the rule names could not be proven";
     case OWNER_TRANSFERRED:
         return "the claim was transferred to it";
+    case OWNER_INFERRED:
+        return "the entry named it when lockfs was mounted";
     }
     return "it called";
 }
@@ -169,16 +165,16 @@ static void add_ns_pids(GString *out, const Details *details)
 
 static void add_owner(const Viewer *viewer, GString *out, const SnapshotOwner *owner)
 {
-    g_autofree Details *details = g_new(Details, 1);
-    read_details(viewer, owner, details);
+    Details details;
+    read_details(viewer, owner, &details);
     viewer_process(viewer, out, owner->pid, owner->comm, owner->uid);
-    add_pid(out, "pid_here", details->known ? details->here : 0);
+    add_pid(out, "pid_here", details.known ? details.here : 0);
     json_out_uint(out, "uid", owner->uid);
     add_start(viewer, out, owner->start_time, owner->uid);
     json_out_string(out, "boot_id", proc_boot_id(viewer->proc));
-    json_out_bytes(out, "exe", details->known && details->exe[0] ? details->exe : NULL);
-    add_ns_pids(out, details);
-    json_out_bytes(out, "cgroup", details->known && details->cgroup[0] ? details->cgroup : NULL);
+    json_out_bytes(out, "exe", details.known && details.exe[0] ? details.exe : NULL);
+    add_ns_pids(out, &details);
+    json_out_bytes(out, "cgroup", details.known && details.cgroup[0] ? details.cgroup : NULL);
     json_out_string(out, "scope", scope_name(owner->scope));
     json_out_bool(out, "alive", true);
 }
@@ -223,18 +219,15 @@ static void add_waiters(const Viewer *viewer, GString *out, const SnapshotClaim 
     json_out_end(out, ']');
 }
 
-void viewer_claim(const Viewer *viewer, GString *out, const SnapshotClaim *claim, int64_t now_ns,
-                  const GArray *waiters)
+static const char *state_name(const SnapshotClaim *claim)
 {
-    json_out_begin(out, NULL, '{');
-    json_out_bytes(out, "path", claim->path);
-    json_out_string(out, "kind", viewer_kind(claim->kind));
-    json_out_string(out, "state", claim->state == CLAIM_LINGERING ? "lingering" : "held");
-    json_out_uint(out, "token", claim->token);
-    json_out_time(out, "acquired_at", claim->acquired_ns);
-    json_out_int(out, "held_ms", MAX(now_ns - claim->acquired_ns, 0) / NS_PER_MS);
-    json_out_bytes(out, "rule", claim->rule ? claim->rule->pattern : NULL);
-    json_out_bytes(out, "rule_origin", claim->rule ? claim->rule->origin : NULL);
+    if (claim->unowned)
+        return "unowned";
+    return claim->state == CLAIM_LINGERING ? "lingering" : "held";
+}
+
+static void add_people(const Viewer *viewer, GString *out, const SnapshotClaim *claim)
+{
     json_out_begin(out, "owner", '{');
     viewer_owner(viewer, out, &claim->owner);
     json_out_string(out, "why", reason_name(claim->reason));
@@ -242,12 +235,44 @@ void viewer_claim(const Viewer *viewer, GString *out, const SnapshotClaim *claim
     json_out_begin(out, "caller", '{');
     viewer_process(viewer, out, claim->caller_pid, claim->caller_comm, claim->owner.uid);
     json_out_end(out, '}');
+}
+
+/* What the entry says of its owner, in its own words, and why that is not enough. */
+static void add_evidence(GString *out, const SnapshotClaim *claim)
+{
+    json_out_string(out, "owner", NULL);
+    json_out_string(out, "caller", NULL);
+    json_out_begin(out, "evidence", '{');
+    json_out_string(out, "why", claim->unowned);
+    if (claim->recorded_pid)
+        json_out_int(out, "pid", claim->recorded_pid);
+    if (claim->recorded_pid && *claim->recorded_host)
+        json_out_bytes(out, "host", claim->recorded_host);
+    json_out_end(out, '}');
+}
+
+void viewer_claim(const Viewer *viewer, GString *out, const SnapshotClaim *claim, int64_t now_ns,
+                  const GArray *waiters)
+{
+    json_out_begin(out, NULL, '{');
+    json_out_bytes(out, "path", claim->path);
+    json_out_string(out, "kind", viewer_kind(claim->kind));
+    json_out_string(out, "state", state_name(claim));
+    json_out_uint(out, "token", claim->token);
+    json_out_time(out, "acquired_at", claim->acquired_ns);
+    json_out_int(out, "held_ms", MAX(now_ns - claim->acquired_ns, 0) / NS_PER_MS);
+    json_out_bytes(out, "rule", claim->rule ? claim->rule->pattern : NULL);
+    json_out_bytes(out, "rule_origin", claim->rule ? claim->rule->origin : NULL);
+    if (claim->unowned)
+        add_evidence(out, claim);
+    else
+        add_people(viewer, out, claim);
     if (waiters)
         add_waiters(viewer, out, claim, waiters);
     json_out_end(out, '}');
 }
 
-void viewer_heal(const Viewer *viewer, GString *out, const Heal *heal, int64_t retain_ns)
+void viewer_heal(const Viewer *viewer, GString *out, const Heal *heal)
 {
     json_out_begin(out, NULL, '{');
     json_out_bytes(out, "path", heal->path);
@@ -256,7 +281,7 @@ void viewer_heal(const Viewer *viewer, GString *out, const Heal *heal, int64_t r
     json_out_time(out, "healed_at", heal->at_ns);
     if (heal->acquired_ns)
         json_out_time(out, "acquired_at", heal->acquired_ns);
-    json_out_string(out, "reason", viewer_cause(heal->cause));
+    json_out_string(out, "reason", heals_cause_name(heal->cause));
     if (heal->cause == HEAL_SIGNALLED)
         json_out_int(out, "signal", heal->code);
     if (heal->cause == HEAL_EXITED)
@@ -268,7 +293,9 @@ void viewer_heal(const Viewer *viewer, GString *out, const Heal *heal, int64_t r
     json_out_end(out, '}');
     json_out_bool(out, "kept", heal->kept);
     if (heal->kept)
-        json_out_time(out, "kept_until", heal->at_ns + retain_ns);
+        json_out_time(out, "kept_until", heal->expires_ns);
+    if (heal->kept && heal->bytes >= 0)
+        json_out_int(out, "bytes", heal->bytes);
     json_out_end(out, '}');
 }
 

@@ -30,7 +30,7 @@ void viewer_owner(const Viewer *viewer, GString *out, const SnapshotOwner *owner
 /* A claim, as one object. `waiters` are all of the snapshot's; NULL: left out. */
 void viewer_claim(const Viewer *viewer, GString *out, const SnapshotClaim *claim, int64_t now_ns,
                   const GArray *waiters);
-void viewer_heal(const Viewer *viewer, GString *out, const Heal *heal, int64_t retain_ns);
+void viewer_heal(const Viewer *viewer, GString *out, const Heal *heal);
 
 void viewer_pattern(const Viewer *viewer, GString *out, const ObservedPattern *pattern);
 
@@ -38,7 +38,6 @@ void viewer_pattern(const Viewer *viewer, GString *out, const ObservedPattern *p
 void viewer_rule(GString *out, const char *key, const Rule *rule);
 
 const char *viewer_kind(ClaimKind kind);
-const char *viewer_cause(HealCause cause);
 const char *viewer_takeover(TakeoverCause cause);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/duration.h"
+#include "base/quantity.h"
 #include "rules/rule-config.h"
 
 #include <stdio.h>
@@ -84,7 +85,7 @@ static const char *apply_flag(OptionBuild *build, const Option *option, const ch
     if (g_str_equal(option->name, "observe"))
         options->engine.observe = flag;
     else if (g_str_equal(option->name, "allow_other"))
-        options->allow_other = flag;
+        options->allow_other = options->engine.kernel_checks = flag;
     else if (g_str_equal(option->name, "ro"))
         options->engine.read_only = flag;
     return NULL;
@@ -98,10 +99,18 @@ static const char *apply_rw(OptionBuild *build, const Option *option, const char
 
 static const char *apply_unowned(OptionBuild *build, const Option *option, const char *value)
 {
-    return g_str_equal(value, "keep")
-               ? NULL
-               : "expected keep, the only policy of this version: entries found "
-                 "at mount stay until they are released";
+    static const char *const names[] = {
+        [ENGINE_UNOWNED_INFER] = "infer",
+        [ENGINE_UNOWNED_KEEP] = "keep",
+        [ENGINE_UNOWNED_HEAL] = "heal",
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        if (g_str_equal(value, names[i])) {
+            build->options->engine.unowned = (EngineUnowned)i;
+            return NULL;
+        }
+    }
+    return "expected infer, keep or heal";
 }
 
 /* So that the sum with any time of the clock is one. */
@@ -113,6 +122,13 @@ static const char *apply_retain(OptionBuild *build, const Option *option, const 
     if (!duration_parse(value, &ns) || ns > RETAIN_MAX)
         return "expected a span of time such as 30s, 10m, 2h or 1d, at most 36500d";
     build->options->engine.retain_ns = ns;
+    return NULL;
+}
+
+static const char *apply_retain_max(OptionBuild *build, const Option *option, const char *value)
+{
+    if (!quantity_parse_bytes(value, &build->options->engine.retain_max))
+        return "expected a number of bytes such as 512k, 64m or 2g";
     return NULL;
 }
 
@@ -161,8 +177,10 @@ static const Option table[] = {
     {"preset", "A[:B...]", apply_preset, "add shipped sets of rules, such as git or pidfile"},
     {"config", "FILE", apply_nothing, "read rules and options from FILE (" LOCKFS_CONFIG_FILE ")"},
     {"observe", NULL, apply_flag, "dry run: claim and report, never hide, heal or refuse"},
-    {"unowned", "keep", apply_unowned, "lock entries found at mount with no known owner (keep)"},
+    {"unowned", "infer|keep|heal", apply_unowned,
+     "lock entries found at mount, owner not known (infer)"},
     {"retain", "TIME", apply_retain, "keep the content of healed entries this long (10m)"},
+    {"retain_max", "SIZE", apply_retain_max, "but no more than this, the oldest go first (1g)"},
     {"mtime", "live|real", apply_mtime, "age of a live lock as strangers see it (live)"},
     {"max_locks", "N", apply_bound, "locks held at once; more fail with ENOLCK (1000000)"},
     {"max_locks_per_uid", "N", apply_bound, "the same for the owners of one uid (100000)"},

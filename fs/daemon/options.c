@@ -21,6 +21,7 @@
 #define DEFAULT_MAX_LOCKS 1000000
 #define DEFAULT_MAX_LOCKS_PER_UID 100000
 #define DEFAULT_RETAIN (600 * CLOCK_NS_PER_S)
+#define DEFAULT_RETAIN_MAX (1LL << 30)
 
 /* How long the kernel may believe what it knows of data: a while where only the mount changes it, a
  * moment where others may. */
@@ -220,7 +221,8 @@ OptionsResult options_parse_at(int argc, char **argv, const OptionsPlaces *place
     *options = (Options){
         .engine = {.max_locks = DEFAULT_MAX_LOCKS,
                    .max_locks_per_uid = DEFAULT_MAX_LOCKS_PER_UID,
-                   .retain_ns = DEFAULT_RETAIN},
+                   .retain_ns = DEFAULT_RETAIN,
+                   .retain_max = DEFAULT_RETAIN_MAX},
         .mount = g_string_new(NULL),
     };
     g_auto(GStrv) dirs = options_preset_dirs();

@@ -18,12 +18,6 @@ typedef enum {
     OPTIONS_REFUSED, /* a message was printed */
 } OptionsResult;
 
-typedef enum {
-    UNOWNED_INFER,
-    UNOWNED_KEEP,
-    UNOWNED_HEAL,
-} UnownedPolicy;
-
 typedef struct {
     char *source;     /* NULL: memory */
     char *mountpoint; /* absolute */
@@ -31,7 +25,6 @@ typedef struct {
     bool foreground;
     bool debug;
     bool allow_other;
-    UnownedPolicy unowned;
     EngineOptions engine;
     GString *mount; /* options for the kernel and fusermount3, comma-separated */
     char *fsname;   /* NULL: the source */

@@ -76,8 +76,10 @@ static bool open_proc(Lockfs *lockfs)
 static bool start_engine(Lockfs *lockfs)
 {
     const Options *options = lockfs->options;
+    EngineOptions engine = options->engine;
+    engine.shared = lockfs->source.network;
     int r = engine_init(&lockfs->engine, fd_take(&lockfs->source.root),
-                        options->in_place || !options->source, &options->engine, options->rules,
+                        options->in_place || !options->source, &engine, options->rules,
                         lockfs->proc, lockfs->helpers, lockfs->state);
     if (r < 0)
         log_error("cannot start: %s", strerror(-r));
@@ -179,7 +181,7 @@ static int run(Lockfs *lockfs, EndSignal *end)
 static void adopt_left(Lockfs *lockfs)
 {
     StateFile *file = &lockfs->file;
-    EngineAdoption adoption;
+    EngineAdoption adoption = {0};
     g_autofree ResumeHeader *header = g_new0(ResumeHeader, 1);
     if (file->left < 0)
         return;
@@ -514,6 +516,7 @@ static int go_on(int argc, char **argv, Lockfs *lockfs, const ResumeHeader *head
     int status = 1;
     if (options_parse_at(argc, argv, &places, &options) == OPTIONS_RUN)
         status = check ? (resume_say_yes(), 0) : serve_with_header(&options, header, lockfs);
+    lockfs->options = NULL;
     options_clear(&options);
     return status;
 }

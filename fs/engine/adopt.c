@@ -1,8 +1,10 @@
 #include "engine/adopt.h"
 
 #include "engine/entry.h"
+#include "engine/heals.h"
 #include "engine/life.h"
 #include "engine/owner.h"
+#include "engine/path.h"
 #include "engine/proof.h"
 #include "engine/recover.h"
 #include "engine/tables.h"
@@ -19,15 +21,18 @@ typedef struct {
     EngineAdoption *adoption;
 } Adopting;
 
-/* The names from below the root down to `index`, borrowed; false: it is reached by no path. */
-static bool path_of(const Engine *old, uint32_t index, GPtrArray *path)
+/* The path from the root down to `index`; false: it is reached by none. */
+static bool path_of(const Engine *old, uint32_t index, GString *path)
 {
     const Node *root = slot_peek(&old->store.nodes, 1);
+    unsigned depth = 0;
     for (const Node *node = slot_peek(&old->store.nodes, index); node != root;
          node = slot_peek(&old->store.nodes, node->parent)) {
-        if (node->parent == 0 || node->severed || path->len == DEPTH_MAX)
+        if (node->parent == 0 || node->severed || depth++ == DEPTH_MAX)
             return false;
-        g_ptr_array_insert(path, 0, (gpointer)names_get(&old->names, node->name));
+        if (path->len)
+            g_string_prepend_c(path, '/');
+        g_string_prepend(path, names_get(&old->names, node->name));
     }
     return true;
 }
@@ -40,25 +45,6 @@ static Node *find(Engine *engine, Node *dir, const char *name, const Node *was)
         st.st_dev != was->dev || ((st.st_mode ^ was->mode) & S_IFMT) != 0)
         return NULL;
     return node_intern(&engine->store, dir, name, &st);
-}
-
-/* Pinned. */
-static Node *walk(Engine *engine, const GPtrArray *path)
-{
-    Node *at = node_root(&engine->store);
-    node_pin(at);
-    for (guint i = 0; at && i < path->len; i++) {
-        struct stat st;
-        const char *name = g_ptr_array_index(path, i);
-        Node *next = NULL;
-        if (source_stat_at(&engine->store, at, name, &st) == 0 && S_ISDIR(st.st_mode))
-            next = node_intern(&engine->store, at, name, &st);
-        if (next)
-            node_pin(next);
-        node_unpin(&engine->store, at);
-        at = next;
-    }
-    return at;
 }
 
 static const Owner *old_owner(const Engine *old, uint32_t index)
@@ -74,7 +60,10 @@ static Owner *owner_again(const Adopting *adopting, const Owner *was)
         proof_of_owner(adopting->engine->proc, was, &proof);
     else if (adopting->world == ENGINE_WORLD_GONE)
         proof.life = PIDREF_DEAD;
-    return proof.life == PIDREF_UNKNOWN ? NULL : owner_adopt(adopting->engine, was, &proof);
+    if (proof.life == PIDREF_UNKNOWN)
+        return NULL;
+    bool rebooted = adopting->world == ENGINE_WORLD_GONE && !was->dead;
+    return owner_adopt(adopting->engine, was, &proof, rebooted ? heals_presume(HEAL_REBOOT) : 0);
 }
 
 /* The owner, and who would inherit from it. false: it cannot be told who holds it. */
@@ -113,7 +102,7 @@ static bool take_up(const Adopting *adopting, const Claim *was, Node *dir, const
     claim->release_anyone = rule->traits.release_anyone;
     claim->reason = was->reason;
     claim->acquired_ns = was->acquired_ns;
-    claim->unpacked = was->unpacked;
+    claim->tidy = was->tidy;
     claim->dated = was->dated;
     claim->caller_pid = was->caller_pid;
     memcpy(claim->caller_comm, was->caller_comm, sizeof claim->caller_comm);
@@ -128,8 +117,9 @@ static bool take_up(const Adopting *adopting, const Claim *was, Node *dir, const
 static void adopt_claim(const Adopting *adopting, const Claim *was)
 {
     Engine *engine = adopting->engine;
-    g_autoptr(GPtrArray) path = g_ptr_array_new();
-    Node *dir = path_of(adopting->old, was->dir, path) ? walk(engine, path) : NULL;
+    GString *path = g_string_new(NULL);
+    Node *dir = path_of(adopting->old, was->dir, path) ? path_reach(engine, path->str) : NULL;
+    g_string_free(path, TRUE);
     const char *name = names_get(&adopting->old->names, was->name);
     if (!dir || !take_up(adopting, was, dir, name))
         adopting->adoption->left++;

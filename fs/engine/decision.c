@@ -70,6 +70,15 @@ void decision_log(Engine *engine, LogLimit *limit, const char *event, const Clai
         reaper_wake(engine); /* it tells of what was left out */
 }
 
+void decision_unowned(Engine *engine, const char *path, pid_t pid, uid_t uid, const char *reason)
+{
+    if (!log_enabled(LOG_LEVEL_INFO) || !log_permits(&engine->unowned_lines))
+        return;
+    g_autofree char *shown = g_strescape(path, NULL);
+    log_info("unowned path=\"%s\" token=0 pid=%d comm=\"\" uid=%u by=0 by_uid=0 reason=\"%s\"",
+             shown, pid, uid, reason);
+}
+
 void decision_debug(Engine *engine, const char *event, const Claim *claim)
 {
     if (log_enabled(LOG_LEVEL_DEBUG))

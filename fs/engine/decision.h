@@ -30,6 +30,9 @@ void decision_tell(LogLevel level, const Decision *decision);
 void decision_log(Engine *engine, LogLimit *limit, const char *event, const Claim *claim,
                   const Caller *caller, const char *reason);
 
+/* An entry without an owner was judged and stays. */
+void decision_unowned(Engine *engine, const char *path, pid_t pid, uid_t uid, const char *reason);
+
 /* Only with -d. */
 void decision_debug(Engine *engine, const char *event, const Claim *claim);
 

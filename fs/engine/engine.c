@@ -4,6 +4,8 @@
 #include "base/crash-point.h"
 #include "base/fd.h"
 #include "engine/heals.h"
+#include "engine/infer-walk.h"
+#include "engine/infer.h"
 #include "engine/lasting.h"
 #include "engine/life.h"
 #include "engine/observed.h"
@@ -30,6 +32,11 @@ static int thread_groups(const void *proc, pid_t tid, gid_t *groups, int max)
     return proc_groups(proc, tid, groups, max);
 }
 
+static uint64_t thread_rights(const void *proc, pid_t tid)
+{
+    return proc_capabilities(proc, tid);
+}
+
 static int init_tables(Engine *engine, int root_fd, bool in_place, int given)
 {
     AUTO_FD int file = given >= 0 ? given : slot_file_new("lockfs");
@@ -53,6 +60,7 @@ int engine_init(Engine *engine, int root_fd, bool in_place, const EngineOptions 
         .path = g_string_new(NULL),
         .trash = trash_new(),
         .heals = heals_new(),
+        .infer = infer_new(options),
         .file = -1,
         .places_changed = 1,
     };
@@ -60,6 +68,7 @@ int engine_init(Engine *engine, int root_fd, bool in_place, const EngineOptions 
         observed_begin(engine);
     pthread_mutex_init(&engine->lock, NULL);
     creds_init(&engine->serving_creds, thread_groups, proc);
+    engine->serving_creds.rights = options->kernel_checks ? thread_rights : NULL;
     engine->store.creds = &engine->serving_creds;
     int r = init_tables(engine, root_fd, in_place, file);
     if (r < 0)
@@ -152,13 +161,17 @@ void engine_request_end(Engine *engine)
 int engine_start(Engine *engine, const EngineHooks *hooks)
 {
     engine->hooks = *hooks;
+    infer_begin(engine);
     if (!engine->options.read_only)
         trash_adopt(engine);
+    engine->infer_walk = infer_walk_start(engine);
     return reaper_start(engine);
 }
 
 void engine_stop(Engine *engine)
 {
+    infer_walk_stop(engine->infer_walk);
+    engine->infer_walk = NULL;
     reaper_stop(engine);
 }
 
@@ -190,6 +203,7 @@ void engine_done(Engine *engine)
 {
     trash_free(engine);
     heals_free(engine->heals);
+    infer_free(engine->infer);
     g_clear_pointer(&engine->waiters, waiters_free);
     observed_done(engine);
     close_owners(engine);

@@ -24,13 +24,24 @@
 
 #include <pthread.h>
 
+/* Lock entries that are there when lockfs comes, and whose owner is not known. */
+typedef enum {
+    ENGINE_UNOWNED_INFER, /* heal what is provably stale, adopt what is provably owned */
+    ENGINE_UNOWNED_KEEP,
+    ENGINE_UNOWNED_HEAL, /* heal all but what is provably owned */
+} EngineUnowned;
+
 typedef struct {
+    EngineUnowned unowned;
+    bool shared;     /* other machines use the source, too */
     bool observe;    /* claim and report, never hide, heal or refuse */
     bool mtime_real; /* show strangers the true times of a live lock */
     bool read_only;
+    bool kernel_checks; /* the callers' rights, before it asks (allow_other) */
     uint32_t max_locks;
     uint32_t max_locks_per_uid;
     int64_t retain_ns;
+    int64_t retain_max;      /* bytes of what is kept */
     double data_timeout;     /* seconds that the kernel may keep entries and attributes of data */
     double negative_timeout; /* and that a data name is not there */
 } EngineOptions;
@@ -50,6 +61,8 @@ typedef struct Reaper Reaper;
 typedef struct Trash Trash;
 typedef struct Heals Heals;
 typedef struct Waiters Waiters;
+typedef struct Infer Infer;
+typedef struct InferWalk InferWalk;
 typedef struct Lasting Lasting;
 typedef struct Notice Notice;
 typedef struct Observed Observed;
@@ -88,6 +101,8 @@ typedef struct {
     SnapshotWalk
         *walks; /* under way; while there are any, they are told first what the journal is */
     void (*keep_unwalked)(SlotKeeper *keeper, uint32_t array, uint32_t index);
+    Infer *infer; /* NULL: nothing is inferred */
+    InferWalk *infer_walk;
     Observed *observed; /* NULL unless options.observe */
     NoticeFunc notice;  /* NULL while nobody listens */
     void *notice_ctx;
@@ -97,7 +112,7 @@ typedef struct {
     bool recovered;                   /* the tables were those of a process that died */
     uint32_t idle_first, idle_last,
         idle_count; /* owners without claims, most recently used first */
-    LogLimit refusals, heal_lines, refuse_lines;
+    LogLimit refusals, heal_lines, refuse_lines, unowned_lines;
     AbsentNames absent;
     uint64_t places_changed; /* counts claims that have begun or moved; never 0 */
     uint64_t operation;      /* counts them; never 0 */

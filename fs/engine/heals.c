@@ -14,9 +14,30 @@
 
 /* Slots of the records. */
 struct Heals {
-    GQueue kept; /* with content, soonest to expire first */
-    GQueue bare; /* the others, oldest first */
+    GQueue kept;   /* with content, soonest to expire first */
+    GQueue bare;   /* the others, oldest first */
+    int64_t bytes; /* of what is kept and was measured */
 };
+
+uint8_t heals_presume(HealCause cause)
+{
+    return (uint8_t)(1 + cause);
+}
+
+static HealCause presumed(const Owner *owner)
+{
+    return (HealCause)(owner->presumed - 1);
+}
+
+const char *heals_cause_name(HealCause cause)
+{
+    static const char *const names[HEAL_CAUSES] = {
+        [HEAL_EXITED] = "exited", [HEAL_SIGNALLED] = "signalled", [HEAL_DIED] = "died",
+        [HEAL_BROKEN] = "broken", [HEAL_INFERRED] = "inferred",   [HEAL_RECYCLED] = "recycled",
+        [HEAL_REBOOT] = "reboot",
+    };
+    return names[cause];
+}
 
 Heals *heals_new(void)
 {
@@ -93,6 +114,8 @@ void heals_recover(Engine *engine)
             continue;
         if (record->kept_dir)
             node_pin(node_at(&engine->store, record->kept_dir));
+        if (heals_is_kept(record))
+            heals->bytes += MAX(record->bytes, 0);
         g_queue_push_tail(record->kept_dir ? &heals->kept : &heals->bare, GUINT_TO_POINTER(i));
     }
     g_queue_sort(&heals->kept, by_expiry, engine);
@@ -108,6 +131,7 @@ static void keep(Engine *engine, HealRecord *record, const HealPlace *place)
         return;
     record->kept_dir = node_index(&engine->store, place->dir);
     record->expires_ns = place->expires_ns;
+    record->bytes = -1;
     node_pin(place->dir);
 }
 
@@ -135,6 +159,8 @@ static void set_cause(HealRecord *heal, const Claim *claim, const Owner *owner)
     heal->cause = HEAL_DIED;
     if (claim->broken) {
         heal->cause = HEAL_BROKEN;
+    } else if (owner->presumed) {
+        heal->cause = presumed(owner);
     } else if (owner->exit_known && WIFSIGNALED(owner->exit_status)) {
         heal->cause = HEAL_SIGNALLED;
         heal->code = WTERMSIG(owner->exit_status);
@@ -146,9 +172,10 @@ static void set_cause(HealRecord *heal, const Claim *claim, const Owner *owner)
 
 static void log_heal(Engine *engine, const Claim *claim, const HealRecord *heal)
 {
-    char reason[32] = "died";
+    char reason[32];
     if (heal->cause == HEAL_BROKEN)
         return;
+    g_strlcpy(reason, heals_cause_name(heal->cause), sizeof reason);
     if (heal->cause == HEAL_SIGNALLED)
         snprintf(reason, sizeof reason, "signal:%d", heal->code);
     else if (heal->cause == HEAL_EXITED)
@@ -226,6 +253,33 @@ const HealRecord *heals_first_kept(const Engine *engine)
     return first ? record_look(engine, GPOINTER_TO_UINT(first->data)) : NULL;
 }
 
+const HealRecord *heals_first_unmeasured(const Engine *engine)
+{
+    for (const GList *link = engine->heals->kept.head; link; link = link->next) {
+        const HealRecord *record = record_look(engine, GPOINTER_TO_UINT(link->data));
+        if (heals_is_kept(record) && record->bytes < 0)
+            return record;
+    }
+    return NULL;
+}
+
+void heals_measured(Engine *engine, const HealRecord *record, int64_t bytes)
+{
+    record_at(engine, slot_index(&engine->heal_records, record))->bytes = bytes;
+    engine->heals->bytes += bytes;
+}
+
+int64_t heals_bytes(const Engine *engine)
+{
+    return engine->heals->bytes;
+}
+
+bool heals_has_later_kept(const Engine *engine, const HealRecord *record)
+{
+    const GList *last = engine->heals->kept.tail;
+    return last && GPOINTER_TO_UINT(last->data) != slot_index(&engine->heal_records, record);
+}
+
 GHashTable *heals_kept_tokens(const Engine *engine)
 {
     GHashTable *tokens = g_hash_table_new(g_int64_hash, g_int64_equal);
@@ -238,15 +292,19 @@ GHashTable *heals_kept_tokens(const Engine *engine)
 uint32_t heals_take_first_kept(Engine *engine)
 {
     uint32_t slot = GPOINTER_TO_UINT(g_queue_pop_head(&engine->heals->kept));
-    record_at(engine, slot)->expires_ns = 0;
+    HealRecord *record = record_at(engine, slot);
+    engine->heals->bytes -= MAX(record->bytes, 0);
+    record->expires_ns = 0;
     return slot;
 }
 
 void heals_drop_kept(Engine *engine, uint32_t slot)
 {
     HealRecord *record = record_at(engine, slot);
-    if (record->expires_ns)
+    if (record->expires_ns) {
         g_queue_remove(&engine->heals->kept, GUINT_TO_POINTER(slot));
+        engine->heals->bytes -= MAX(record->bytes, 0);
+    }
     node_unpin(&engine->store, node_at(&engine->store, record->kept_dir));
     names_remove(&engine->names, record->kept_name);
     record->kept_dir = 0;
@@ -277,6 +335,8 @@ static Heal *copy(const Engine *engine, const HealRecord *record)
         .code = record->code,
         .kind = record->kind,
         .kept = heals_is_kept(record),
+        .expires_ns = record->expires_ns,
+        .bytes = record->bytes,
     };
     memcpy(heal->comm, record->comm, sizeof heal->comm);
     return heal;

@@ -21,6 +21,8 @@ typedef struct {
     uint8_t cause; /* HealCause */
     uint8_t kind;  /* ClaimKind */
     char comm[CLAIM_COMM_SIZE];
+    int64_t bytes; /* that its content takes; -1: not measured yet */
+    uint64_t room[3];
 } HealRecord;
 
 /* A copy, to be looked at without the lock. */
@@ -35,6 +37,7 @@ typedef struct {
     int code;
     uint8_t kind;
     bool kept;
+    int64_t expires_ns, bytes; /* while it is kept; bytes -1: not known yet */
     char comm[CLAIM_COMM_SIZE];
 } Heal;
 
@@ -50,6 +53,12 @@ typedef struct {
 
 Heals *heals_new(void);
 void heals_free(Heals *heals);
+
+/* As it is shown: "exited", "reboot" … */
+const char *heals_cause_name(HealCause cause);
+
+/* For Owner.presumed: nobody saw it die, and this is why it is taken for dead. */
+uint8_t heals_presume(HealCause cause);
 
 /* After the records were taken up. */
 void heals_recover(Engine *engine);
@@ -75,6 +84,14 @@ static inline bool heals_is_kept(const HealRecord *record)
 /* Whose content expires first, and the tokens of all that is kept; NULL: nothing is. */
 const HealRecord *heals_first_kept(const Engine *engine);
 GHashTable *heals_kept_tokens(const Engine *engine);
+
+/* The first whose content is to be measured; NULL: none is. */
+const HealRecord *heals_first_unmeasured(const Engine *engine);
+void heals_measured(Engine *engine, const HealRecord *record, int64_t bytes);
+
+/* The bytes of all that is kept and was measured, and is more kept than this? */
+int64_t heals_bytes(const Engine *engine);
+bool heals_has_later_kept(const Engine *engine, const HealRecord *record);
 
 /* Nobody can have it back from here on; heals_drop_kept() follows when it is deleted. The slot. */
 uint32_t heals_take_first_kept(Engine *engine);

@@ -7,6 +7,7 @@
 
 struct Lasting {
     pid_t reaper_tid; /* a request of its may be the one that was interrupted */
+    int64_t begun_ns; /* when serving began, as files are stamped */
     RequestStats requests;
     Waiter waiters[WAITERS_SLOTS];
 };

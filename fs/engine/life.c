@@ -28,6 +28,16 @@ static void note_exit(Engine *engine, Owner *owner)
         owner->exit_status = status;
 }
 
+/* A cgroup ends with its last member, but not while the process lives that took the claim in it and
+ * was moved elsewhere since. Without a pidfd that one is gone. */
+static bool is_dead(const Owner *owner)
+{
+    if (owner->cgroup_events < 0)
+        return pidfd_is_dead(owner);
+    return identity_cgroup_empty(owner->cgroup_events) == 1 &&
+           (owner->pidfd < 0 || pidfd_is_dead(owner));
+}
+
 bool life_owner_is_dead(Engine *engine, Owner *owner)
 {
     if (owner->dead || owner->asked == engine->operation)
@@ -36,14 +46,25 @@ bool life_owner_is_dead(Engine *engine, Owner *owner)
         owner_prove(engine, owner);
         if (!owner->dead && !owner_is_unproven(owner))
             reaper_watch(engine, owner);
-    } else if (owner->cgroup_events >= 0)
-        owner->dead = identity_cgroup_empty(owner->cgroup_events) == 1;
-    else
-        owner->dead = pidfd_is_dead(owner);
+    } else
+        owner->dead = is_dead(owner);
     owner->asked = engine->operation;
     if (owner->dead)
         note_exit(engine, owner);
     return owner->dead;
+}
+
+/* Without keeping the record in the journal: what is noted in it is asked anew after a takeover. */
+static bool owner_lives(const Engine *engine, const Owner *owner)
+{
+    if (owner->dead || owner->cgroup_events >= 0)
+        return false;
+    if (owner->asked == engine->operation)
+        return true;
+    bool lives = !pidfd_is_dead(owner);
+    if (lives)
+        ((Owner *)owner)->asked = engine->operation;
+    return lives;
 }
 
 static bool passes_to_heir(Engine *engine, Claim *claim)
@@ -69,9 +90,9 @@ static Claim *living_below(Engine *engine, const Node *node)
         const Claim *seen = slot_peek(&table->claims, i);
         if (!slot_is_used(&table->claims, i) || seen->state != CLAIM_HELD)
             continue;
-        Claim *claim = claim_at(table, i);
-        if (!node_is_below(&engine->store, node_at(&engine->store, claim->dir), node))
+        if (!node_is_below(&engine->store, node_peek(&engine->store, seen->dir), node))
             continue;
+        Claim *claim = claim_at(table, i);
         if (!life_owner_is_dead(engine, owner_at(table, claim->owner)) ||
             (claim->heir && !life_owner_is_dead(engine, owner_at(table, claim->heir))))
             return claim;
@@ -83,7 +104,7 @@ static bool still_lingers(Engine *engine, const Claim *claim, const Node *node)
 {
     Claim *on = slot_find_id(&engine->claims.claims, claim->linger_on);
     return on && on->state == CLAIM_HELD &&
-           node_is_below(&engine->store, node_at(&engine->store, on->dir), node) &&
+           node_is_below(&engine->store, node_peek(&engine->store, on->dir), node) &&
            !life_owner_is_dead(engine, owner_at(&engine->claims, on->owner));
 }
 
@@ -119,7 +140,7 @@ void life_set_state(Engine *engine, Claim *claim, ClaimState state)
 /* A directory whose owner died stays while somebody else's living claim lies inside. */
 static void settle_dead(Engine *engine, Claim *claim)
 {
-    const Node *node = node_at(&engine->store, claim->node);
+    const Node *node = node_peek(&engine->store, claim->node);
     if (claim->linger_on && still_lingers(engine, claim, node)) {
         life_set_state(engine, claim, CLAIM_LINGERING);
         return;
@@ -155,6 +176,15 @@ Claim *life_current(Engine *engine, Claim *claim)
     return claim;
 }
 
+const Claim *life_look(Engine *engine, uint32_t index)
+{
+    const Claim *claim = slot_look(&engine->claims.claims, index);
+    if (!claim || (claim->state == CLAIM_HELD &&
+                   owner_lives(engine, owner_peek(&engine->claims, claim->owner))))
+        return claim;
+    return life_current(engine, claim_at(&engine->claims, index));
+}
+
 Claim *life_find(Engine *engine, const Node *dir, const char *name)
 {
     if (engine->claims.claims.live == 0)
@@ -166,8 +196,11 @@ Claim *life_find(Engine *engine, const Node *dir, const char *name)
 void life_sweep(Engine *engine)
 {
     for (uint32_t o = 1; o <= engine->claims.owners.used; o++) {
-        Owner *owner = slot_find(&engine->claims.owners, o);
-        if (!owner || !owner->claims || !life_owner_is_dead(engine, owner))
+        const Owner *seen = slot_look(&engine->claims.owners, o);
+        if (!seen || !seen->claims || owner_lives(engine, seen))
+            continue;
+        Owner *owner = owner_at(&engine->claims, o);
+        if (!life_owner_is_dead(engine, owner))
             continue;
         owner->holds++; /* what follows may end its last claim */
         uint32_t next;
@@ -220,6 +253,7 @@ void life_recover(Engine *engine, Claim *claim)
 {
     node_pin(node_at(&engine->store, claim->dir));
     node_pin(node_at(&engine->store, claim->node));
+    claim->cleared_at = 0; /* the other worker's count */
     if (counts_as_held(claim))
         count_held(engine, claim, 1);
     else if (claim->broken) /* no death tells of it */
@@ -245,6 +279,8 @@ void life_begin(Engine *engine, Claim *claim, Owner *owner, Owner *heir)
         owner_in_use(engine, heir);
     if (owner->dead) /* since it was found: its death has been told already */
         reaper_look_again(engine, claim->owner);
+    if (owner->presumed) /* nobody acquires by having left something */
+        return;
     engine_stats(engine)->acquired[claim->kind]++;
     notice_claim(engine, NOTICE_ACQUIRED, claim);
     decision_debug(engine, "claim", claim);
@@ -253,9 +289,9 @@ void life_begin(Engine *engine, Claim *claim, Owner *owner, Owner *heir)
 /* What waited inside a dead directory is over: the directory may go now. */
 static void release_lingerers(Engine *engine, const Node *dir)
 {
-    for (; dir; dir = node_parent(&engine->store, dir)) {
-        for (uint32_t i = dir->claim; i; i = claim_at(&engine->claims, i)->node_next) {
-            Claim *claim = claim_at(&engine->claims, i);
+    for (; dir; dir = node_above(&engine->store, dir)) {
+        for (uint32_t i = dir->claim; i; i = claim_peek(&engine->claims, i)->node_next) {
+            const Claim *claim = claim_peek(&engine->claims, i);
             if (claim->state == CLAIM_LINGERING)
                 reaper_look_again(engine, claim->owner);
         }

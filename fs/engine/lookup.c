@@ -1,6 +1,7 @@
 #include "engine/engine.h"
 #include "engine/entry.h"
 #include "engine/guard.h"
+#include "engine/infer.h"
 #include "engine/life.h"
 #include "engine/reaper.h"
 #include "engine/reserved.h"
@@ -21,6 +22,11 @@ static int look_up_source(Engine *engine, Node *dir, const char *name, Entry *en
     Node *node = node_intern(&engine->store, dir, name, &st);
     if (!node)
         return -ENOMEM;
+    if (claim_verdict(infer_entry(engine, dir, name, node, &st), ACT_SEE, RELATION_UNKNOWN,
+                      engine->options.observe) == VERDICT_ABSENT) {
+        entry_fill_absent(engine, dir, name, entry);
+        return 0;
+    }
     entry_fill(engine, dir, name, node, &st, entry);
     return 0;
 }
@@ -125,6 +131,8 @@ bool engine_lists(Engine *engine, uint64_t dir_id, const char *name, uint64_t *i
     bool listed = dir != NULL;
     if (dir) {
         const Claim *claim = life_find(engine, dir, name);
+        if (!claim)
+            claim = infer_name(engine, dir, name);
         listed = claim_verdict(claim, ACT_SEE, RELATION_UNKNOWN, engine->options.observe) !=
                  VERDICT_ABSENT;
         const Node *node = node_by_ino(&engine->store, dir->dev, *ino);

@@ -99,9 +99,9 @@ void owner_unhold(Engine *engine, Owner *owner)
     owner_settle(engine, owner);
 }
 
-bool owner_found_copies(const OwnerFound *found)
+bool owner_found_takes_no_locks(const OwnerFound *found)
 {
-    return found->caller_kind == HELPER_COPIER;
+    return found->caller_kind == HELPER_COPIER || found->caller_kind == HELPER_UNPACKER;
 }
 
 static void hold_found(Engine *engine, const OwnerFound *found)
@@ -407,7 +407,8 @@ void owner_prove(Engine *engine, Owner *owner)
 void owner_recover(Engine *engine, Owner *owner)
 {
     engine->exec_watches += owner->exec_watch >= 0;
-    if ((owner->pidfd >= 0 || owner->cgroup_events >= 0) && reaper_watch(engine, owner) < 0)
+    bool watchable = owner->pidfd >= 0 || owner->cgroup_events >= 0;
+    if (watchable && reaper_watch(engine, owner) < 0)
         log_warning("cannot watch pid %d for its death: its locks go when somebody looks",
                     owner->pid);
     if (owner->dead && owner->claims)
@@ -415,7 +416,15 @@ void owner_recover(Engine *engine, Owner *owner)
     owner_settle(engine, owner);
 }
 
-Owner *owner_adopt(Engine *engine, const Owner *was, Proof *proof)
+Owner *owner_add_dead(Engine *engine, const Owner *fields)
+{
+    Owner dead = *fields;
+    dead.pidfd = dead.cgroup_events = dead.exec_watch = -1;
+    dead.dead = true;
+    return owner_add(&engine->claims, &dead);
+}
+
+Owner *owner_adopt(Engine *engine, const Owner *was, Proof *proof, uint8_t presumed)
 {
     if (proof->life != PIDREF_DEAD)
         return owner_obtain(engine, &proof->ref, (OwnerScope)was->scope, &proof->cgroup_events,
@@ -424,13 +433,10 @@ Owner *owner_adopt(Engine *engine, const Owner *was, Proof *proof)
         .pid = was->pid,
         .start_time = was->start_time,
         .inode = was->inode,
-        .pidfd = -1,
-        .cgroup_events = -1,
-        .exec_watch = -1,
         .uid = was->uid,
         .scope = was->scope,
-        .dead = true,
+        .presumed = presumed,
     };
     memcpy(fields.comm, was->comm, sizeof fields.comm);
-    return owner_add(&engine->claims, &fields);
+    return owner_add_dead(engine, &fields);
 }

@@ -30,8 +30,8 @@ int owner_resolve(Engine *engine, const Caller *caller, const Rule *rule, OwnerF
 /* The same with no word in the log, and the errno that says why. */
 int owner_identify(Engine *engine, const Caller *caller, OwnerScope scope, OwnerFound *found);
 
-/* Was it a program that only copies and moves, as cp and mv do? */
-bool owner_found_copies(const OwnerFound *found);
+/* Was it a program that only copies or unpacks, such as cp, mv, tar? */
+bool owner_found_takes_no_locks(const OwnerFound *found);
 
 /* The request is over; whoever got no claim is settled. */
 void owner_release_found(Engine *engine, const OwnerFound *found);
@@ -69,8 +69,11 @@ static inline bool owner_is_unproven(const Owner *owner)
 }
 
 /* The record for an owner of an earlier mount: living, with the descriptors of the proof (which are
- * taken), or dead. NULL: no room. */
-Owner *owner_adopt(Engine *engine, const Owner *was, Proof *proof);
+ * taken), or dead, `presumed` (see heals.h) for that reason. NULL: no room. */
+Owner *owner_adopt(Engine *engine, const Owner *was, Proof *proof, uint8_t presumed);
+
+/* The record of an owner who is gone: its `dead` and descriptors are filled in. NULL: no room. */
+Owner *owner_add_dead(Engine *engine, const Owner *fields);
 
 /* Is the caller the owner or of its family? Cannot tell is a stranger: refusing is the safe side.
  */

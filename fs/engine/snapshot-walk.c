@@ -83,11 +83,12 @@ void snapshot_walk_disturb(Engine *engine)
 static bool begin(SnapshotWalk *walk)
 {
     Engine *engine = walk->engine;
-    const Node *top = node_by_id(&engine->store, walk->dir);
+    Node *top = node_by_id(&engine->store, walk->dir);
     if (!top)
         return false;
     life_sweep(engine);
     snapshot_begin(engine, walk->out);
+    snapshot_add_unowned(engine, top, walk->out);
     walk->top = node_index(&engine->store, top);
     walk->at = 1;
     walk->end = engine->claims.claims.used;

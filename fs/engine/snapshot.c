@@ -10,16 +10,13 @@
  * journal need not keep what is looked at. */
 static bool path_below(Engine *engine, const Node *top, const Claim *claim, GString *path)
 {
-    const SlotArray *nodes = &engine->store.nodes;
     g_string_assign(path, claim_name(&engine->claims, claim));
-    const Node *dir = slot_peek(nodes, claim->dir);
-    for (; dir != top; dir = slot_peek(nodes, dir->parent)) {
-        if (!dir->parent)
-            return false;
+    const Node *dir = node_peek(&engine->store, claim->dir);
+    for (; dir && dir != top; dir = node_above(&engine->store, dir)) {
         g_string_prepend_c(path, '/');
         g_string_prepend(path, names_get(&engine->names, dir->name));
     }
-    return true;
+    return dir != NULL;
 }
 
 static SnapshotOwner copy_owner(const Owner *owner)
@@ -41,7 +38,7 @@ static SnapshotClaim copy_claim(const Engine *engine, const Claim *claim)
         .token = claim->token,
         .acquired_ns = claim->acquired_ns,
         .rule = rule_set_rule(engine->rules, claim->rule),
-        .owner = copy_owner(slot_peek(&engine->claims.owners, claim->owner)),
+        .owner = copy_owner(owner_peek(&engine->claims, claim->owner)),
         .caller_pid = claim->caller_pid,
         .kind = (ClaimKind)claim->kind,
         .state = (ClaimState)claim->state,
@@ -82,9 +79,39 @@ void snapshot_add(Engine *engine, const Node *top, const Claim *claim, GString *
     g_array_append_val(snapshot->claims, copy);
 }
 
-static int take_claim(Engine *engine, const Node *top, Claim *claim, Snapshot *out)
+typedef struct {
+    Engine *engine;
+    Node *top;
+    Snapshot *snapshot;
+} Unclaimed;
+
+static void add_unowned(void *user, const Unowned *unowned)
 {
-    claim = life_current(engine, claim);
+    const Unclaimed *unclaimed = user;
+    Snapshot *snapshot = unclaimed->snapshot;
+    g_autofree char *path = snapshot_path_below(unclaimed->engine, unclaimed->top, unowned->path);
+    if (!path)
+        return;
+    SnapshotClaim copy = {
+        .path = g_string_chunk_insert(snapshot->strings, path),
+        .acquired_ns = unowned->entry.made_ns,
+        .rule = unowned->rule,
+        .kind = unowned->kind,
+        .unowned = inference_text(unowned->reason),
+        .recorded_pid = unowned->record.pid,
+        .recorded_host = g_string_chunk_insert(snapshot->strings, unowned->record.host),
+    };
+    g_array_append_val(snapshot->claims, copy);
+}
+
+void snapshot_add_unowned(Engine *engine, Node *top, Snapshot *snapshot)
+{
+    infer_each(engine, add_unowned, &(Unclaimed){engine, top, snapshot});
+}
+
+static int take_claim(Engine *engine, const Node *top, uint32_t index, Snapshot *out)
+{
+    const Claim *claim = life_look(engine, index);
     snapshot_begin(engine, out);
     if (claim)
         snapshot_add(engine, top, claim, engine->path, out);
@@ -94,11 +121,22 @@ static int take_claim(Engine *engine, const Node *top, Claim *claim, Snapshot *o
     return -ENOENT;
 }
 
+static int take_name(Engine *engine, Node *top, const char *name, Snapshot *out)
+{
+    const Unowned *unowned = infer_find(engine, top, name);
+    const Claim *claim = unowned ? NULL : life_find(engine, top, name);
+    if (!unowned)
+        return take_claim(engine, top, claim ? claim_index(&engine->claims, claim) : 0, out);
+    snapshot_begin(engine, out);
+    add_unowned(&(Unclaimed){engine, top, out}, unowned);
+    return 0;
+}
+
 int snapshot_take_one(Engine *engine, uint64_t dir, const char *name, Snapshot *out)
 {
     engine_lock(engine);
-    const Node *top = node_by_id(&engine->store, dir);
-    int r = top ? take_claim(engine, top, life_find(engine, top, name), out) : -ESTALE;
+    Node *top = node_by_id(&engine->store, dir);
+    int r = top ? take_name(engine, top, name, out) : -ESTALE;
     engine_unlock(engine);
     return r;
 }
@@ -107,12 +145,13 @@ int snapshot_take_node(Engine *engine, const Caller *caller, uint64_t id, Snapsh
 {
     engine_lock(engine);
     const Node *node = node_by_id(&engine->store, id);
-    Claim *claim = node && node->claim ? claim_at(&engine->claims, node->claim) : NULL;
     int r = node ? -ENODATA : -ESTALE;
-    if (claim)
+    if (node && node->claim) {
+        const Claim *claim = claim_peek(&engine->claims, node->claim);
         waiters_cancel(engine, caller, node);
-    if (claim && take_claim(engine, node_at(&engine->store, claim->dir), claim, out) == 0)
-        r = 0;
+        if (take_claim(engine, node_peek(&engine->store, claim->dir), node->claim, out) == 0)
+            r = 0;
+    }
     engine_unlock(engine);
     return r;
 }
@@ -125,7 +164,7 @@ void snapshot_done(Snapshot *snapshot)
     rule_set_unref(snapshot->rules);
 }
 
-char *snapshot_heal_path(Engine *engine, Node *top, const char *path)
+char *snapshot_path_below(Engine *engine, Node *top, const char *path)
 {
     const char *here = entry_path_of(engine, top);
     size_t len = strlen(here);
@@ -144,7 +183,7 @@ GPtrArray *snapshot_heals(Engine *engine, uint64_t dir)
         list = heals_list(engine);
         for (guint i = list->len; i-- > 0;) {
             Heal *heal = g_ptr_array_index(list, i);
-            char *path = snapshot_heal_path(engine, top, heal->path);
+            char *path = snapshot_path_below(engine, top, heal->path);
             g_free(heal->path);
             heal->path = path;
             if (!path)

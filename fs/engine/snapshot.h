@@ -8,6 +8,7 @@
 
 #include "engine/engine.h"
 #include "engine/heals.h"
+#include "engine/infer.h"
 #include "engine/waiters.h"
 #include "proc/hiding.h" /* for whoever renders it */
 #include "proc/pid-ns.h"
@@ -32,6 +33,9 @@ typedef struct {
     ClaimKind kind;
     ClaimState state; /* CLAIM_HELD or CLAIM_LINGERING */
     OwnerReason reason;
+    const char *unowned; /* why nobody owns it: then it is no claim; NULL: it is one */
+    pid_t recorded_pid;  /* what the unowned entry says of its owner; 0: nothing */
+    const char *recorded_host;
 } SnapshotClaim;
 
 typedef struct {
@@ -42,7 +46,8 @@ typedef struct {
     RuleSet *rules;
 } Snapshot;
 
-/* All claims below a directory: snapshot_walk(). The claim of one name; -ENOENT: none. */
+/* All claims below a directory: snapshot_walk(). The claim, or unowned entry, of one name; -ENOENT:
+ * none. */
 int snapshot_take_one(Engine *engine, uint64_t dir, const char *name, Snapshot *out);
 
 /* The first claim on a node, by its name; -ENODATA: none. */
@@ -50,9 +55,10 @@ int snapshot_take_node(Engine *engine, const Caller *caller, uint64_t node, Snap
 
 void snapshot_done(Snapshot *snapshot);
 
-/* With the lock held, for snapshot_walk(): an empty one, and a claim as it stands, if it is one to
- * be shown; path is scratch. */
+/* With the lock held, for snapshot_walk(): an empty one; the unowned entries that were met; a claim
+ * as it stands, if it is one to be shown; path is scratch. */
 void snapshot_begin(Engine *engine, Snapshot *snapshot);
+void snapshot_add_unowned(Engine *engine, Node *top, Snapshot *snapshot);
 void snapshot_add(Engine *engine, const Node *top, const Claim *claim, GString *path,
                   Snapshot *snapshot);
 
@@ -67,6 +73,6 @@ GPtrArray *snapshot_heals(Engine *engine, uint64_t dir);
 
 /* With the lock held: the path of a healed entry from a directory, to be freed; NULL: it was not
  * below. */
-char *snapshot_heal_path(Engine *engine, Node *top, const char *path);
+char *snapshot_path_below(Engine *engine, Node *top, const char *path);
 
 #endif

@@ -11,6 +11,9 @@ typedef enum {
     HEAL_SIGNALLED,
     HEAL_DIED, /* how is not known */
     HEAL_BROKEN,
+    HEAL_INFERRED, /* left there before lockfs came: nobody has the pid that it names */
+    HEAL_RECYCLED, /* the pid is another process's now */
+    HEAL_REBOOT,   /* older than this boot */
     HEAL_CAUSES,
 } HealCause;
 
@@ -46,9 +49,13 @@ typedef struct {
     uint64_t healed_by_signal[STATS_SIGNALS]; /* 0: by one that has no name */
 } EngineStats;
 
+/* With room for more of them: those that another version did not have are 0. */
 typedef struct {
     SlotHead head;
-    EngineStats stats;
+    union {
+        EngineStats stats;
+        uint64_t room[62];
+    };
 } TotalsRecord;
 
 /* One request of this kind was served in that time. */

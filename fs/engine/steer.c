@@ -4,6 +4,7 @@
 #include "engine/entry.h"
 #include "engine/guard.h"
 #include "engine/heals.h"
+#include "engine/infer.h"
 #include "engine/life.h"
 #include "engine/notice.h"
 #include "engine/owner.h"
@@ -40,6 +41,20 @@ static int find_claim(Engine *engine, const Caller *caller, uint64_t dir_id, con
     return 0;
 }
 
+/* An entry that nobody is known to own becomes a claim to be broken. */
+static int find_unowned(Engine *engine, const Caller *caller, uint64_t dir_id, const char *name,
+                        Claim **out)
+{
+    Node *dir = node_by_id(&engine->store, dir_id);
+    const Unowned *unowned = dir ? infer_find(engine, dir, name) : NULL;
+    if (!unowned)
+        return -ENOENT;
+    if (!is_master(engine, caller) && caller->uid != unowned->entry.uid)
+        return -EPERM;
+    *out = infer_take(engine, dir, name);
+    return *out ? 0 : -ENOLCK;
+}
+
 static int break_claim(Engine *engine, const Caller *caller, Claim *claim, uint64_t token)
 {
     const Node *node = node_at(&engine->store, claim->node);
@@ -68,6 +83,8 @@ int steer_break(Engine *engine, const Caller *caller, uint64_t dir, const char *
     Claim *claim = NULL;
     engine_lock(engine);
     int r = find_claim(engine, caller, dir, name, &claim);
+    if (r == -ENOENT && token == 0)
+        r = find_unowned(engine, caller, dir, name, &claim);
     if (r == 0)
         r = break_claim(engine, caller, claim, token);
     engine_unlock(engine);
@@ -130,7 +147,7 @@ int steer_transfer(Engine *engine, const Caller *caller, uint64_t dir, const cha
 
 static bool healed_below(Engine *engine, Node *dir, const HealRecord *heal)
 {
-    g_autofree char *path = snapshot_heal_path(engine, dir, names_get(&engine->names, heal->path));
+    g_autofree char *path = snapshot_path_below(engine, dir, names_get(&engine->names, heal->path));
     return path != NULL;
 }
 
@@ -196,6 +213,8 @@ int steer_explain(Engine *engine, const Caller *caller, uint64_t dir_id, const c
         found.held = claim && (claim->state == CLAIM_HELD || claim->state == CLAIM_LINGERING);
         found.exists = found.held || (!claim && !reserved_name(name) &&
                                       source_stat_at(&engine->store, dir, name, &st) == 0);
+        const Unowned *unowned = found.exists ? infer_find(engine, dir, name) : NULL;
+        found.unowned = unowned ? inference_text(unowned->reason) : NULL;
         entry_explain(engine, dir, name, target, found.rules);
         if (found.rules->len)
             found.rule = g_ptr_array_index(found.rules, found.rules->len - 1);

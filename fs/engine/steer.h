@@ -10,7 +10,7 @@
 
 /* Ends a living claim and takes its entry away, content kept as with a healed one. token 0:
  * whichever is there. -ENOENT: no claim; -ESTALE: another one than that of the token; -EBUSY:
- * living claims lie inside; -EROFS. */
+ * living claims lie inside; -EROFS. Of an unowned entry (token 0) the same: its uid may. */
 int steer_break(Engine *engine, const Caller *caller, uint64_t dir, const char *name,
                 uint64_t token);
 
@@ -29,8 +29,9 @@ int steer_restore(Engine *engine, const Caller *caller, uint64_t dir, const char
 typedef struct {
     bool exists; /* something stands there */
     bool held;
-    const Rule *rule; /* that decides; NULL: none matches */
-    GPtrArray *rules; /* of const Rule, all that match, in order */
+    const char *unowned; /* it was there before lockfs, and why nobody owns it; NULL: no such */
+    const Rule *rule;    /* that decides; NULL: none matches */
+    GPtrArray *rules;    /* of const Rule, all that match, in order */
 } Explanation;
 
 /* Strings live as long as the rule set. rules is to be freed. */

@@ -168,10 +168,62 @@ int trash_restore(Engine *engine, uint64_t token, Node *dir, const char *name)
     return r;
 }
 
+/* Is it to go before its time, so that there is room for others? */
+static bool is_crowded_out(const Engine *engine, const HealRecord *first)
+{
+    return heals_bytes(engine) > engine->options.retain_max && heals_has_later_kept(engine, first);
+}
+
 int64_t trash_next_expiry(const Engine *engine)
 {
     const HealRecord *first = heals_first_kept(engine);
-    return first ? first->expires_ns : INT64_MAX;
+    if (!first)
+        return INT64_MAX;
+    return is_crowded_out(engine, first) ? 0 : first->expires_ns;
+}
+
+static int dir_of(Engine *engine, const HealRecord *record)
+{
+    int fd = reach_dir(&engine->store, node_at(&engine->store, record->kept_dir));
+    return fd < 0 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
+static void note_bytes(Engine *engine, uint64_t token, int64_t bytes)
+{
+    const HealRecord *record = heals_find(engine, token);
+    if (!heals_is_kept(record) || record->bytes >= 0)
+        return;
+    heals_measured(engine, record, bytes);
+    if (bytes > engine->options.retain_max)
+        log_warning(
+            "the healed entry '%s' takes more than retain_max by itself (%lld bytes); it is "
+            "kept all the same until the next one is healed",
+            names_get(&engine->names, record->kept_name), (long long)bytes);
+}
+
+static bool measure_next(Engine *engine)
+{
+    char name[256];
+    reaper_lock(engine);
+    const HealRecord *record = heals_first_unmeasured(engine);
+    uint64_t token = record ? record->token : 0;
+    AUTO_FD int fd = record ? dir_of(engine, record) : -1;
+    if (record)
+        g_strlcpy(name, names_get(&engine->names, record->kept_name), sizeof name);
+    reaper_unlock(engine);
+    if (!record)
+        return false;
+    int64_t bytes = fd < 0 ? 0 : tree_bytes(fd, name);
+    reaper_lock(engine);
+    note_bytes(engine, token, bytes);
+    reaper_unlock(engine);
+    return true;
+}
+
+void trash_measure(Engine *engine)
+{
+    while (measure_next(engine))
+        ;
 }
 
 /* An expired entry, to be deleted without the lock. */
@@ -181,14 +233,23 @@ typedef struct {
     char name[256];
 } Expired;
 
+static void say_crowded_out(const Engine *engine, const HealRecord *record)
+{
+    log_warning("the healed entry '%s' (%lld bytes) is deleted before its time: what is kept takes "
+                "more than retain_max, %lld bytes; mount with a larger retain_max=",
+                names_get(&engine->names, record->kept_name), (long long)record->bytes,
+                (long long)engine->options.retain_max);
+}
+
 static Expired take_expired(Engine *engine, int64_t now)
 {
     const HealRecord *first = heals_first_kept(engine);
-    if (!first || first->expires_ns > now)
+    if (!first || (first->expires_ns > now && !is_crowded_out(engine, first)))
         return (Expired){.fd = -1};
+    if (first->expires_ns > now)
+        say_crowded_out(engine, first);
     Expired expired = {.slot = heals_take_first_kept(engine)};
-    int fd = reach_dir(&engine->store, node_at(&engine->store, first->kept_dir));
-    expired.fd = fd < 0 ? fd : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    expired.fd = dir_of(engine, first);
     g_strlcpy(expired.name, names_get(&engine->names, first->kept_name), sizeof expired.name);
     return expired;
 }

@@ -6,7 +6,9 @@
  * the daemon may not move), the entry is renamed beside its old place, under the reserved prefix,
  * which nothing shows.
  *
- * After `retain` the reaper deletes it. What is where is in the records of heals.h.
+ * After `retain` the reaper deletes it. When all that is kept takes more than `retain_max` bytes,
+ * the oldest go before their time; what was healed last stays, however large it is. What is where
+ * is in the records of heals.h.
  */
 #ifndef LOCKFS_ENGINE_TRASH_H
 #define LOCKFS_ENGINE_TRASH_H
@@ -39,7 +41,11 @@ int trash_restore(Engine *engine, uint64_t token, Node *dir, const char *name);
 /* When the next entry expires, on the clock of the epoch in ns; INT64_MAX: never. Lock held. */
 int64_t trash_next_expiry(const Engine *engine);
 
-/* Deletes what has expired. Takes the lock itself, but not while deleting. For the reaper's thread.
+/* Measures what is new. As trash_expire(). */
+void trash_measure(Engine *engine);
+
+/* Deletes what has expired, and the oldest while there is too much. Takes the lock itself, but not
+ * while deleting. For the reaper's thread.
  */
 void trash_expire(Engine *engine, int64_t now);
 

@@ -1,12 +1,16 @@
 #include "engine/vacate.h"
 
+#include "base/clock.h"
 #include "base/crash-point.h"
 #include "engine/heals.h"
 #include "engine/life.h"
 #include "engine/trash.h"
 
-static bool holds_content(const struct stat *st)
+static bool holds_content(const struct stat *st, const Owner *owner)
 {
+    /* What was judged by what it says is kept for its words, too. */
+    if (S_ISLNK(st->st_mode) && owner->presumed)
+        return true;
     /* A file with another name keeps its content under that. */
     return S_ISREG(st->st_mode) && st->st_size > 0 && st->st_nlink == 1;
 }
@@ -24,6 +28,14 @@ static int remove_entry(Engine *engine, Node *dir, const char *name, Node *node,
     return r;
 }
 
+/* An entry that was judged stale by what it said, and says something else now. */
+static bool is_newer(Engine *engine, const Claim *claim, const struct stat *st)
+{
+    return claim->reason == OWNER_INFERRED && !claim->broken &&
+           owner_peek(&engine->claims, claim->owner)->presumed &&
+           clock_ns(st->st_ctim) > claim->acquired_ns;
+}
+
 /* *kept: where its content went. */
 static int take_off_source(Engine *engine, Claim *claim, TrashPlace *kept)
 {
@@ -38,9 +50,11 @@ static int take_off_source(Engine *engine, Claim *claim, TrashPlace *kept)
         return 0;
     if (r < 0)
         return r;
-    if (st.st_ino != node->ino || st.st_dev != node->dev)
+    if (st.st_ino != node->ino || st.st_dev != node->dev || is_newer(engine, claim, &st))
         return 0; /* put there behind our back: not what was claimed */
-    r = holds_content(&st) ? -ENOTEMPTY : remove_entry(engine, dir, name, node, &st);
+    r = holds_content(&st, owner_peek(&engine->claims, claim->owner))
+            ? -ENOTEMPTY
+            : remove_entry(engine, dir, name, node, &st);
     return r == -ENOTEMPTY || r == -EEXIST ? trash_take(engine, dir, name, node, claim->token, kept)
                                            : r;
 }

@@ -22,8 +22,8 @@ typedef enum {
     OWNER_SCOPE_SESSION,   /* the leader of its session; where the leader is dead: the process */
     OWNER_SCOPE_CONTAINER, /* process 1 of the caller's pid namespace; in the daemon's own
                               namespace: the process */
-    OWNER_SCOPE_CGROUP,    /* gone when the caller's cgroup (v2) is empty; where there is none: the
-                              process */
+    OWNER_SCOPE_CGROUP,    /* gone when the caller's cgroup (v2) is empty and the process is gone;
+                              where there is no cgroup: the process */
 } OwnerScope;
 
 /* Why the owner is who it is; for people. */
@@ -33,6 +33,7 @@ typedef enum {
     OWNER_VIA_SCOPE,       /* widened by the rule's scope */
     OWNER_SCOPE_FELL_BACK, /* the scope asked for could not be proven; narrower one taken */
     OWNER_TRANSFERRED,     /* made the owner by command */
+    OWNER_INFERRED,        /* from what the entry said when lockfs came */
 } OwnerReason;
 
 typedef struct {

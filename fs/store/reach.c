@@ -88,7 +88,9 @@ static int verify(const Node *node, int fd)
     struct stat st;
     if (fstat(fd, &st) != 0)
         return -errno;
-    return st.st_dev == node->dev && st.st_ino == node->ino ? 0 : -ESTALE;
+    bool same = st.st_dev == node->dev && st.st_ino == node->ino &&
+                ((st.st_mode ^ node->mode) & S_IFMT) == 0; /* numbers are given away again */
+    return same ? 0 : -ESTALE;
 }
 
 /* Opens by the remembered name below a parent whose descriptor is open. */

@@ -188,9 +188,9 @@ int source_access(Store *store, const Caller *caller, Node *node, int mask)
     if (fd < 0)
         return fd;
     int r;
-    AS_CALLER(store->creds, caller, r,
-              (int)syscall(SYS_faccessat2, fd, "", mask,
-                           AT_EACCESS | AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW));
+    AS_CALLER_ALONE(store->creds, caller, false, r,
+                    (int)syscall(SYS_faccessat2, fd, "", mask,
+                                 AT_EACCESS | AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW));
     return r;
 }
 

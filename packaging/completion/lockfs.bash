@@ -3,7 +3,7 @@ _lockfs_values() {
     case $1 in
     preset) lockfs-ctl presets 2>/dev/null | sed -e 1d -e 's/ .*//' ;;
     config) compgen -f -- "$2" ;;
-    unowned) echo keep ;;
+    unowned) echo infer keep heal ;;
     mtime) echo live real ;;
     esac
 }
@@ -13,7 +13,7 @@ _lockfs_mount_options() {
     local before= last=${1##*,} name value
     [[ $1 == *,* ]] && before=${1%,*},
     if [[ $last != *=* ]]; then
-        compgen -P "$before" -W "lock= data= preset= config= observe unowned= retain= mtime= max_locks= max_locks_per_uid= allow_other ro fsname=" -- "$last"
+        compgen -P "$before" -W "lock= data= preset= config= observe unowned= retain= retain_max= mtime= max_locks= max_locks_per_uid= allow_other ro fsname=" -- "$last"
         return
     fi
     name=${last%%=*} value=${last#*=}

@@ -76,6 +76,7 @@ refused_option @$_ for (
     [ 'observe=maybe',        qr/takes no value/ ],
     [ 'unowned=sometimes',    qr/expected / ],
     [ 'retain=soon',          qr/expected .*10m/ ],
+    [ 'retain_max=much',      qr/expected .*64m/ ],
     [ 'retain=-1s',           qr/expected .*10m/ ],
     [ 'retain=99999999999d',  qr/expected .*10m/ ],
     [ 'mtime=old',            qr/expected live or real/ ],

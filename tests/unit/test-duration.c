@@ -1,5 +1,6 @@
 /* Spans of time as people write them, and what is not one. */
 #include "base/duration.h"
+#include "base/quantity.h"
 
 #include <glib.h>
 
@@ -73,10 +74,26 @@ static void test_bad(void)
     }
 }
 
+static void test_bytes(void)
+{
+    int64_t bytes = -42;
+    g_assert_true(quantity_parse_bytes("512", &bytes));
+    g_assert_cmpint(bytes, ==, 512);
+    g_assert_true(quantity_parse_bytes("64m", &bytes));
+    g_assert_cmpint(bytes, ==, 64 << 20);
+    g_assert_true(quantity_parse_bytes("0", &bytes));
+    g_assert_cmpint(bytes, ==, 0);
+    g_assert_false(quantity_parse_bytes("8388608t", &bytes)); /* 2^63 */
+    g_assert_false(quantity_parse_bytes("1s", &bytes));
+    g_assert_false(quantity_parse_bytes("m", &bytes));
+    g_assert_cmpint(bytes, ==, 0);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/duration/good", test_good);
     g_test_add_func("/duration/bad", test_bad);
+    g_test_add_func("/quantity/bytes", test_bytes);
     return g_test_run();
 }

@@ -12,7 +12,8 @@
 #define NO_CLOCK INT64_MIN
 
 static const InferenceEntry file = {.made_ns = MADE, .changed_ns = MADE, .uid = 7};
-static const InferenceWorld machine = {.boot_ns = BOOT, .seen_ns = SEEN, .complete = true};
+static const InferenceWorld machine = {
+    .boot_ns = BOOT, .seen_ns = SEEN, .now_ns = SEEN + S, .complete = true};
 static const LockRecord pid = {.pid = 50};
 static const LockRecord at_host = {.pid = 50, .host = "web1"};
 
@@ -97,14 +98,13 @@ static void test_before_boot(void)
 
 static void test_in_use_or_fresh(void)
 {
-    InferenceEntry used = file, fresh = file;
-    InferenceWorld blind = machine;
+    InferenceEntry used = file, fresh = file, late = file;
     used.in_use = true;
-    fresh.changed_ns = SEEN - S;
-    blind.seen_ns = INT64_MIN;
+    fresh.changed_ns = SEEN - S / 2;
+    late.changed_ns = SEEN;
     g_assert_cmpint(decide(used, &pid, machine, NULL, 0), ==, INFERENCE_IN_USE);
     g_assert_cmpint(decide(fresh, &pid, machine, NULL, 0), ==, INFERENCE_FRESH);
-    g_assert_cmpint(decide(file, &pid, blind, NULL, 0), ==, INFERENCE_FRESH);
+    g_assert_cmpint(decide(late, &pid, machine, NULL, 0), ==, INFERENCE_LATER);
 }
 
 static void test_recycled(void)
@@ -185,7 +185,10 @@ static void test_epoch(void)
 {
     const int64_t now = 1700000000 * S;
     InferenceEntry entry = {.made_ns = now, .changed_ns = now, .uid = 7};
-    InferenceWorld world = {.boot_ns = now - 9000 * S, .seen_ns = now + 9000 * S, .complete = true};
+    InferenceWorld world = {.boot_ns = now - 9000 * S,
+                            .seen_ns = now + 9000 * S,
+                            .now_ns = now + 9000 * S,
+                            .complete = true};
     LockRecord record = {.pid = 50, .start = 1700000000 - 100};
     InferenceBearer bearer = {.first_ns = now - 50 * S, .last_ns = now - 50 * S, .uid = 7};
     g_assert_cmpint(decide(entry, &record, world, &bearer, 1), ==, INFERENCE_RECYCLED);

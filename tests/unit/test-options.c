@@ -66,6 +66,8 @@ static void test_defaults(Places *places, const void *data)
         g_assert_cmpuint(options.engine.max_locks, ==, 1000000);
         g_assert_cmpuint(options.engine.max_locks_per_uid, ==, 100000);
         g_assert_cmpint(options.engine.retain_ns, ==, 600 * G_GINT64_CONSTANT(1000000000));
+        g_assert_cmpint(options.engine.retain_max, ==, G_GINT64_CONSTANT(1) << 30);
+        g_assert_cmpint(options.engine.unowned, ==, ENGINE_UNOWNED_INFER);
         g_assert_false(options.engine.observe || options.engine.mtime_real ||
                        options.engine.read_only);
         g_assert_cmpstr(options.mount->str, ==, "");

@@ -148,6 +148,21 @@ static void test_goes_on_after_failure(Place *place, gconstpointer unused)
     g_assert_false(is_there(place->fd, "top"));
 }
 
+static void test_bytes(Place *place, gconstpointer unused)
+{
+    (void)unused;
+    char block[8192] = "x";
+    AUTO_FD int dir = make_dir(place->fd, "dir");
+    g_assert_cmpint(symlinkat("/usr", dir, "link"), ==, 0);
+    int64_t before = tree_bytes(place->fd, "dir");
+    AUTO_FD int file = openat(dir, "file", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    g_assert_cmpint(write(file, block, sizeof block), ==, sizeof block);
+    g_assert_cmpint(fsync(file), ==, 0);
+    g_assert_cmpint(tree_bytes(place->fd, "dir") - before, >=, sizeof block);
+    g_assert_cmpint(before, <, 1 << 20); /* what the link points to is not counted */
+    g_assert_cmpint(tree_bytes(place->fd, "missing"), ==, 0);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -157,5 +172,6 @@ int main(int argc, char **argv)
     ADD("/tree/deep", test_deep);
     ADD("/tree/links-are-not-followed", test_links_are_not_followed);
     ADD("/tree/goes-on-after-failure", test_goes_on_after_failure);
+    ADD("/tree/bytes", test_bytes);
     return g_test_run();
 }
