@@ -17,6 +17,7 @@
 #define ORDERS_SIZE 512
 #define ALWAYS "always "
 #define STOP "stop "
+#define EXIT "exit "
 
 static void note_passed(const char *file, const char *name)
 {
@@ -46,6 +47,7 @@ static bool takes_prefix(const char **text, const char *prefix)
 static void obey(const char *file, int fd, const char *name, const char *first, const char *rest)
 {
     bool always = takes_prefix(&first, ALWAYS), stop = takes_prefix(&first, STOP);
+    bool leave = takes_prefix(&first, EXIT);
     char wanted[64], again[96];
     unsigned pass = 1;
     if (sscanf(first, "%63s %u", wanted, &pass) < 1 || strcmp(wanted, name) != 0)
@@ -59,6 +61,8 @@ static void obey(const char *file, int fd, const char *name, const char *first, 
         write_orders(fd, "", rest);
     else if (!always && unlink(file) != 0)
         return;
+    if (leave)
+        exit(3);
     kill(getpid(), stop ? SIGSTOP : SIGKILL);
 }
 

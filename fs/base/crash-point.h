@@ -8,6 +8,7 @@
  *                  one the file is removed
  *     NAME 3       the same at the third pass
  *     stop NAME    stopped instead, and so hangs there
+ *     exit NAME    it exits instead
  *     always NAME  killed at each pass, as long as the file is there
  *     ?            the names of the points passed are appended to a second file, *.passed
  */

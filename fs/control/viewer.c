@@ -20,7 +20,7 @@ const char *viewer_kind(ClaimKind kind)
 
 const char *viewer_takeover(TakeoverCause cause)
 {
-    static const char *const names[] = {"signalled", "hung", "replaced"};
+    static const char *const names[] = {"signalled", "hung", "replaced", "exited"};
     return names[cause];
 }
 

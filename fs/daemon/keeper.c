@@ -159,6 +159,7 @@ static bool start_worker(Run *run)
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &before);
     run->shared->worker = 1;
+    run->shared->done = false;
     run->start.leftovers = leftovers(run->keeper);
     long pid = syscall(SYS_clone, CLONE_FILES | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD,
                        NULL, NULL, &run->shared->worker, NULL);
@@ -169,7 +170,9 @@ static bool start_worker(Run *run)
         for (size_t i = 1; i < G_N_ELEMENTS(handled); i++)
             sigaddset(&before, handled[i]);
         sigprocmask(SIG_SETMASK, &before, NULL);
-        _exit(run->keeper->run(run->keeper->ctx, &run->start));
+        int status = run->keeper->run(run->keeper->ctx, &run->start);
+        run->shared->done = true;
+        _exit(status);
     }
     sigprocmask(SIG_SETMASK, &before, NULL);
     g_array_free(run->start.leftovers, TRUE);
@@ -308,21 +311,29 @@ static void wait_for_end(Run *run)
 static void describe_end(Run *run)
 {
     KeeperStart *start = &run->start;
+    bool exited = WIFEXITED(run->status);
     start->died_ns = clock_boot_ns();
-    start->why = run->hung ? TAKEOVER_HUNG : TAKEOVER_SIGNALLED;
-    start->signal = run->hung ? 0 : WTERMSIG(run->status);
+    start->why = run->hung ? TAKEOVER_HUNG : exited ? TAKEOVER_EXITED : TAKEOVER_SIGNALLED;
+    start->signal = start->why == TAKEOVER_SIGNALLED ? WTERMSIG(run->status) : 0;
     if (run->hung)
         snprintf(start->cause, sizeof start->cause, "the last did not answer for %u s",
                  run->keeper->hang_limit);
+    else if (exited)
+        snprintf(start->cause, sizeof start->cause, "the last exited with status %d",
+                 WEXITSTATUS(run->status));
     else
         snprintf(start->cause, sizeof start->cause, "the last died of signal %d",
                  WTERMSIG(run->status));
 }
 
+static bool answered_nothing(const Run *run)
+{
+    return run->answers == run->keeper->answers(run->keeper->ctx);
+}
+
 static void slow_down(Run *run)
 {
-    bool quick = clock_boot_ns() - run->started_ns < QUICK_NS &&
-                 run->answers == run->keeper->answers(run->keeper->ctx);
+    bool quick = clock_boot_ns() - run->started_ns < QUICK_NS && answered_nothing(run);
     run->quick = quick ? run->quick + 1 : 0;
     if (run->quick > QUICK_FREE)
         nanosleep(&(struct timespec){.tv_nsec = QUICK_WAIT_MS * CLOCK_NS_PER_MS}, NULL);
@@ -338,6 +349,14 @@ static void reap_old(void)
         ;
 }
 
+/* It came to its end, or the first one never came up. A library that calls exit() in the middle is
+ * no reason to lose the mount. */
+static bool is_finished(const Run *run)
+{
+    bool first = run->start.number == 1 && answered_nothing(run);
+    return WIFEXITED(run->status) && (run->shared->done || first);
+}
+
 static int run_workers(Run *run)
 {
     for (;;) {
@@ -351,7 +370,7 @@ static int run_workers(Run *run)
         if (run->start.number > 1)
             run->keeper->tell(run->keeper->ctx, KEEPER_NEWS_REPLACED, &run->start);
         wait_for_end(run);
-        if (WIFEXITED(run->status))
+        if (is_finished(run))
             return WEXITSTATUS(run->status);
         if (run->replacing) {
             write_oom_score(run->oom_given); /* the program that comes finds it as it was */

@@ -30,6 +30,7 @@
 typedef struct {
     uint32_t worker;  /* the worker's first thread; the kernel clears it when that ends */
     uint32_t signals; /* counts those that the keeper got */
+    bool done;        /* the worker came to its end; without, an exit is a death like any other */
 } KeeperShared;
 
 /* Why a worker starts. */

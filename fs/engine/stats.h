@@ -22,6 +22,7 @@ typedef enum {
     TAKEOVER_SIGNALLED, /* the one before was killed, or crashed */
     TAKEOVER_HUNG,
     TAKEOVER_REPLACED, /* another program took the keeper's place */
+    TAKEOVER_EXITED,   /* the one before called exit(), which it never does by design */
     TAKEOVER_CAUSES,
 } TakeoverCause;
 

@@ -53,4 +53,18 @@ for my $point (qw(request-read request-begun answering answered request-done)) {
         is $m->umount, 'exit 0', 'the keeper ends well';
     };
 }
+
+# A library may do that.
+subtest 'a worker that exits is replaced' => sub {
+    my $m    = mount_crashing();
+    my $lock = $m->path . '/x.lock';
+    my ($owner, $other) = (client(), client());
+    expect ENOENT => $owner, 'rmdir', $lock;
+    arm('exit act-executed');
+    expect ok     => $owner, 'mkdir', $lock;
+    ok !disarm(), 'it exited';
+    expect EEXIST => $other, 'mkdir', $lock;
+    like $m->log, qr/another worker took over \(the last exited with status 3\)/, 'as the log says';
+    is $m->umount, 'exit 0', 'the keeper ends well';
+};
 done_testing;

@@ -115,7 +115,7 @@ subtest 'what is known' => sub {
     my $after = ctl_json([ 'stats', '--json', $p ]);
     is $after->{$_}, $before->{$_}, "$_ as before" for qw(held acquired released contended refused);
     is_deeply $after->{healed}, $before->{healed}, 'heals as before';
-    is_deeply $after->{takeovers}, { signalled => 3, hung => 0, replaced => 0 }, 'takeovers are counted';
+    is_deeply $after->{takeovers}, { signalled => 3, hung => 0, replaced => 0, exited => 0 }, 'takeovers are counted';
     is metric($p, 'lockfs_takeovers_total{reason="signalled"}'), 3, 'and in the metrics';
     cmp_ok metric($p, 'lockfs_request_duration_seconds_count{op="lookup"}'), '>=', $lookups, 'histograms go on';
     my ($claim) = @{ ctl_json([ 'list', '--json', $p ]) };
