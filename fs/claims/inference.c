@@ -160,8 +160,8 @@ const char *inference_text(InferenceReason reason)
         [INFERENCE_FRESH] = "it was changed a moment ago",
         [INFERENCE_LATER] = "it was changed since lockfs serves the directory",
         [INFERENCE_NO_RECORD] = "it names no process",
-        [INFERENCE_FOREIGN_HOST] = "it names a host that is neither this machine nor a container "
-                                   "on it",
+        [INFERENCE_FOREIGN_HOST] = ("it names a host that is neither this machine nor a container "
+                                    "on it"),
         [INFERENCE_SHARED] = "the filesystem is shared and it names no host",
         [INFERENCE_UNSEEN] = "no process with its pid is seen, but not all can be seen from here",
         [INFERENCE_INIT] = "only process 1 of the machine has its pid, which says nothing",

@@ -5,13 +5,13 @@ use Fcntl qw(:flock);
 use IO::Select;
 use POSIX ();
 use Lockfs::Test;
+use Lockfs::CrashPoint;
 use Lockfs::Sys qw(build_dir pidfd_open run_quiet slurp wait_mount wait_readable);
 
 need_root;
 need_fuse;
 
 my $daemon = build_dir() . '/fs/daemon/lockfs';
-my $points = grep { /LOCKFS_CRASH_POINT/ } split /\n/, run([ 'strings', $daemon ])->{out};
 my $serial = 0;
 
 # A service: { p, source, m (the manager), log }.
@@ -28,7 +28,7 @@ sub service {
 sub manage {
     my ($base, $source, $p, %opt) = @_;
     my %s = (p => $p, source => $source, log => "$base.log");
-    $s{m} = spawn([ helper('manager'), "$base.socket", $opt{watchdog} // 0, $daemon, '-f', $source, $p ],
+    $s{m} = spawn([ helper('manager'), "$base.socket", $opt{watchdog} // 0, $opt{daemon} // $daemon, '-f', $source, $p ],
         stderr => $s{log}, env => $opt{env}, user => $opt{user}, cwd => '/');
     return \%s;
 }
@@ -293,9 +293,9 @@ sub ended_in {
 }
 
 subtest 'killed together in the middle of a call' => sub {
-    plan skip_all => 'built without -Dcrash_points=true' if !$points;
+    need_crash_points;
     my $file = temp_path('crash-point');
-    my $s = service(env => { LOCKFS_CRASH_POINT => $file });
+    my $s = service(daemon => crash_daemon(), env => { LOCKFS_CRASH_POINT => $file });
     my ($p, $c) = ($s->{p}, client());
     my ($kills, @wrong) = (0);
     for my $name (sort keys %calls) {
@@ -341,9 +341,9 @@ subtest 'killed together in the middle of a call' => sub {
 };
 
 subtest 'and again while it takes up what was kept' => sub {
-    plan skip_all => 'built without -Dcrash_points=true' if !$points;
+    need_crash_points;
     my $file = temp_path('crash-point-2');
-    my $s = service(env => { LOCKFS_CRASH_POINT => $file });
+    my $s = service(daemon => crash_daemon(), env => { LOCKFS_CRASH_POINT => $file });
     my $h = hold($s);
     my $c = client();
     for my $point (qw(recovery-ending recovered takeover-fed takeover-finished)) {

@@ -8,7 +8,7 @@ use Exporter qw(import);
 use Lockfs::Sys qw(build_dir slurp);
 use Lockfs::Test;
 
-our @EXPORT = qw(need_crash_points mount_crashing arm armed disarm passes);
+our @EXPORT = qw(need_crash_points crash_daemon mount_crashing arm armed disarm passes);
 
 my $daemon = $ENV{LOCKFS_CRASH_DAEMON} // build_dir() . '/fs/daemon/lockfs';
 my $orders = temp_path('crash-point');
@@ -17,6 +17,8 @@ sub need_crash_points {
     return if slurp($daemon) =~ /LOCKFS_CRASH_POINT/;
     plan skip_all => 'the daemon was built without -Dcrash_points=true (LOCKFS_CRASH_DAEMON names one that was not)';
 }
+
+sub crash_daemon { return $daemon }
 
 # See mount_lockfs().
 sub mount_crashing {
