@@ -1,11 +1,14 @@
 #include "base/fd.h"
+#include "doctor-mount.h"
 #include "quote.h"
 #include "subcommand.h"
+#include "wire/names.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/nsfs.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
@@ -40,20 +43,33 @@ static Finding check_kernel(const char *dir, char **text, const char **mend)
     return version < 5004 ? WRONG : version < 6009 ? DOUBT : FINE;
 }
 
+/* Whoever is served already, as in a container, mounts nothing. */
+static bool is_served(const char *dir)
+{
+    g_autofree char *path = g_build_filename(dir, NAMES_DIR, NULL);
+    g_autofree char *real = realpath(dir, NULL);
+    g_autoptr(DoctorMount) mount = real ? doctor_mount_of(real) : NULL;
+    return mount && strcmp(mount->type, "fuse.lockfs") == 0 && access(path, F_OK) == 0;
+}
+
 static Finding check_pidfd(const char *dir, char **text, const char **mend)
 {
     AUTO_FD int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
     *text = g_strdup(fd >= 0 ? "pidfd_open works" : g_strerror(errno));
     *mend = "allow pidfd_open in the container's seccomp profile";
-    return fd >= 0 ? FINE : WRONG;
+    return fd >= 0 ? FINE : is_served(dir) ? DOUBT : WRONG;
 }
 
 static Finding check_device(const char *dir, char **text, const char **mend)
 {
     AUTO_FD int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-    *text = fd >= 0 ? g_strdup("can be opened") : g_strdup(g_strerror(errno));
-    *mend = "load the module: modprobe fuse; in a container: --device /dev/fuse";
-    return fd >= 0 ? FINE : WRONG;
+    bool needed = !is_served(dir);
+    *text = fd >= 0  ? g_strdup("can be opened")
+            : needed ? g_strdup(g_strerror(errno))
+                     : g_strdup("cannot be opened, and need not: the directory is served");
+    *mend = "load the module: modprobe fuse; in a container: --device /dev/fuse, or mount on the "
+            "host";
+    return fd >= 0 || !needed ? FINE : WRONG;
 }
 
 static Finding check_fusermount(const char *dir, char **text, const char **mend)
@@ -63,11 +79,11 @@ static Finding check_fusermount(const char *dir, char **text, const char **mend)
     *mend = "install the package fuse3; it must be set-user-id root";
     if (!path) {
         *text = g_strdup("not there: only root can mount");
-        return DOUBT;
+        return is_served(dir) ? FINE : DOUBT;
     }
     bool suid = stat(path, &st) == 0 && (st.st_mode & S_ISUID);
     *text = g_strdup_printf("%s%s", path, suid ? "" : ", not set-user-id: only root can mount");
-    return suid ? FINE : DOUBT;
+    return suid || is_served(dir) ? FINE : DOUBT;
 }
 
 static Finding check_allow_other(const char *dir, char **text, const char **mend)
@@ -82,48 +98,51 @@ static Finding check_allow_other(const char *dir, char **text, const char **mend
     }
     *text =
         g_strdup(set ? "set in /etc/fuse.conf" : "not set: only root may mount with allow_other");
-    return set ? FINE : DOUBT;
+    return set || is_served(dir) ? FINE : DOUBT;
+}
+
+/* Asks the daemon of `dir` which process this is. 1: it knows, 0: it does not, -1: no daemon, or
+ * one that cannot be asked. */
+static int known_to_daemon(const char *dir, gint64 *pid)
+{
+    g_autofree char *path = g_build_filename(dir, NAMES_DIR, NAMES_CONTROL, NULL);
+    static const char command[] = "whoami";
+    char text[256];
+    AUTO_FD int fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0 || write(fd, command, strlen(command)) < 0)
+        return -1;
+    ssize_t n = read(fd, text, sizeof text);
+    g_autoptr(JsonObject) answer = n > 0 ? record_parse(text, n) : NULL;
+    if (!answer || !json_object_has_member(answer, "pid"))
+        return -1;
+    *pid = record_int(answer, "pid");
+    return *pid > 0;
 }
 
 static Finding check_pid_namespace(const char *dir, char **text, const char **mend)
 {
     struct stat st;
+    gint64 pid = 0;
+    int known = known_to_daemon(dir, &pid);
+    *mend = "run lockfs on the host and bind-mount the directory into the containers";
+    if (known >= 0) {
+        *text = known
+                    ? g_strdup_printf("the daemon knows this process, as %" G_GINT64_FORMAT, pid)
+                    : g_strdup("not below the daemon's: locks cannot be taken from here (ENOLCK)");
+        return known ? FINE : WRONG;
+    }
     /* The initial one has a number of its own in every kernel. */
     bool initial = stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == 0xEFFFFFFCU;
     *text = g_strdup(initial ? "the initial one"
                              : "a container's: callers outside of it cannot be identified");
-    *mend = "run lockfs on the host and bind-mount the directory into the containers";
     return initial ? FINE : DOUBT;
-}
-
-/* The mount at `point` in /proc/self/mountinfo: its propagation and options. */
-static bool mount_of(const char *point, char **propagation, char **options)
-{
-    g_autofree char *text = NULL;
-    bool found = false;
-    if (!g_file_get_contents("/proc/self/mountinfo", &text, NULL, NULL))
-        return false;
-    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-    for (char **line = lines; *line; line++) {
-        g_auto(GStrv) words = g_strsplit(*line, " ", -1);
-        if (g_strv_length(words) < 7 || strcmp(words[4], point) != 0)
-            continue;
-        const char *super = strrchr(*line, ' ');
-        g_free(*propagation);
-        g_free(*options);
-        *propagation = g_strdup(strcmp(words[6], "-") == 0 ? "private" : words[6]);
-        *options = g_strdup(super ? super + 1 : "");
-        found = true;
-    }
-    return found;
 }
 
 static Finding check_proc(const char *dir, char **text, const char **mend)
 {
-    g_autofree char *propagation = NULL;
-    g_autofree char *options = NULL;
-    bool found = mount_of("/proc", &propagation, &options);
-    const char *hide = found ? strstr(options, "hidepid=") : NULL;
+    g_autoptr(DoctorMount) mount = doctor_mount_of("/proc");
+    bool found = mount && strcmp(mount->type, "proc") == 0;
+    const char *hide = found ? strstr(mount->options, "hidepid=") : NULL;
     bool hidden =
         hide && strncmp(hide, "hidepid=0", 9) != 0 && strncmp(hide, "hidepid=off", 11) != 0;
     *text = g_strdup(!found   ? "no mount at /proc"
@@ -144,15 +163,27 @@ static Finding check_descriptors(const char *dir, char **text, const char **mend
 
 static Finding check_propagation(const char *dir, char **text, const char **mend)
 {
-    g_autofree char *propagation = NULL;
-    g_autofree char *options = NULL;
-    bool found = mount_of("/", &propagation, &options);
-    bool shared = found && strstr(propagation, "shared:");
-    *text = g_strdup(shared ? "shared: containers with rslave binds see later mounts"
-                            : "private: a container started before the mount does not see it");
-    *mend = "mount lockfs before the containers start, or: mount --make-rshared /, and bind with "
-            "rslave";
-    return shared ? FINE : DOUBT;
+    g_autofree char *real = realpath(dir, NULL);
+    g_autoptr(DoctorMount) mount = real ? doctor_mount_of(real) : NULL;
+    bool shared = mount && strstr(mount->tags, "shared:");
+    bool follows = mount && strstr(mount->tags, "master:");
+    *text = g_strdup(shared    ? "shared: what is mounted here later is seen by rslave binds of it"
+                     : follows ? "slave: what the host mounts here later is seen"
+                               : "private: what is mounted later is not seen in containers that "
+                                 "run already, nor in them what the host mounts");
+    *mend =
+        "mount lockfs before the containers start; or, on the host, mount --make-rshared of the "
+        "mount that has the directory, and bind its parent with rslave (HostToContainer)";
+    return shared || follows ? FINE : DOUBT;
+}
+
+static Finding check_cgroup(const char *dir, char **text, const char **mend)
+{
+    g_autofree char *path = doctor_mount_cgroups();
+    *text = path ? g_strdup_printf("version 2 at %s", path)
+                 : g_strdup("no version 2 with its root: owner=cgroup means the process");
+    *mend = "mount -t cgroup2 none /sys/fs/cgroup, where the daemon sees it";
+    return path || is_served(dir) ? FINE : DOUBT;
 }
 
 static bool is_network(unsigned long type)
@@ -190,6 +221,7 @@ static const Check checks[] = {
     {"/proc", check_proc},
     {"descriptors", check_descriptors},
     {"propagation", check_propagation},
+    {"cgroup", check_cgroup},
     {"source", check_source},
 };
 

@@ -27,6 +27,7 @@ static const struct {
     {"presets", presets_run, "the shipped rule sets"},
     {"suggest", suggest_run, "the rules that observed behaviour speaks for"},
     {"doctor", doctor_run, "what on this machine could keep lockfs from working"},
+    {"upgrade", upgrade_run, "the installed program takes over, the mount stays"},
 };
 
 static void print_help(void)

@@ -32,6 +32,7 @@ Status graph_run(int argc, char **argv);
 Status presets_run(int argc, char **argv);
 Status suggest_run(int argc, char **argv);
 Status doctor_run(int argc, char **argv);
+Status upgrade_run(int argc, char **argv);
 
 /* list.c: the columns of claims, oldest claim first. */
 extern const TableColumn list_columns[];

@@ -199,11 +199,11 @@ static void tell_makers(GString *out, const Suggestion *suggestion)
     JsonNode *node = record_node(first, "programs");
     JsonArray *programs = node ? json_node_get_array(node) : NULL;
     gint64 makers = sum(suggestion, "makers");
-    g_string_append_printf(out, "made %" G_GINT64_FORMAT " time%s by ", sum(suggestion, "made"),
+    g_string_append_printf(out, "made %" G_GINT64_FORMAT " time%s", sum(suggestion, "made"),
                            sum(suggestion, "made") == 1 ? "" : "s");
     for (guint i = 0; programs && i < json_array_get_length(programs); i++) {
         g_autofree char *name = quote_name(json_array_get_string_element(programs, i));
-        g_string_append_printf(out, "%s%s", i ? ", " : "", name);
+        g_string_append_printf(out, "%s%s", i ? ", " : " by ", name);
     }
     if (makers > 1)
         g_string_append_printf(out, " (%" G_GINT64_FORMAT " processes%s)", makers,

@@ -91,7 +91,9 @@ typedef struct {
     uint64_t tried_unique;
     int64_t moment; /* of the operation, since the epoch; 0: nobody has asked */
     uint32_t n_failures;
-    uint32_t answers;                          /* counts them, and wraps around */
+    uint32_t answers; /* counts them, and wraps around */
+    uint32_t lost;    /* descriptors in the records mean nothing: see engine/recover.h */
+    uint32_t inside;  /* the thread that is in a system call on our own mount; 0: none */
     JournalFailure failures[JOURNAL_FAILURES]; /* of this operation */
     JournalAct acts[2];
 } JournalShared;

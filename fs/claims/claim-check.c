@@ -6,7 +6,7 @@
 
 static bool check_key(const ClaimTable *table, uint32_t i, char **problem)
 {
-    const Claim *claim = claim_at(table, i);
+    const Claim *claim = claim_peek(table, i);
     if (claim_table_find(table, claim->dir, claim_name(table, claim)) == claim)
         return true;
     *problem =
@@ -16,10 +16,10 @@ static bool check_key(const ClaimTable *table, uint32_t i, char **problem)
 
 static bool check_owner_list(const ClaimTable *table, uint32_t o, char **problem)
 {
-    const Owner *owner = owner_at(table, o);
+    const Owner *owner = owner_peek(table, o);
     uint32_t count = 0, prev = 0;
-    for (uint32_t i = owner->first_claim; i; i = claim_at(table, i)->owner_next) {
-        const Claim *claim = slot_find(&table->claims, i);
+    for (uint32_t i = owner->first_claim; i; i = claim_peek(table, i)->owner_next) {
+        const Claim *claim = slot_look(&table->claims, i);
         if (!claim || claim->owner != o || claim->owner_prev != prev || ++count > owner->claims) {
             *problem =
                 g_strdup_printf("owner %u (pid %d): broken list at claim %u", o, owner->pid, i);
@@ -35,9 +35,9 @@ static bool check_owner_list(const ClaimTable *table, uint32_t o, char **problem
 
 static bool check_dir_list(const ClaimTable *table, uint32_t i, char **problem)
 {
-    const Claim *claim = claim_at(table, i);
+    const Claim *claim = claim_peek(table, i);
     bool first = claim_table_first_in(table, claim->dir) == i;
-    const Claim *prev = claim->dir_prev ? claim_at(table, claim->dir_prev) : NULL;
+    const Claim *prev = claim->dir_prev ? claim_peek(table, claim->dir_prev) : NULL;
     if ((first && !prev) || (prev && prev->dir_next == i && prev->dir == claim->dir))
         return true;
     *problem = g_strdup_printf("claim %u is not in its directory's list", i);
@@ -48,12 +48,12 @@ bool claim_table_check(const ClaimTable *table, char **problem)
 {
     uint32_t held = 0, owned = 0, listed = 0;
     for (uint32_t i = 1; i <= table->claims.used; i++) {
-        const Claim *claim = slot_find(&table->claims, i);
+        const Claim *claim = slot_look(&table->claims, i);
         if (!claim)
             continue;
         held += claim->state == CLAIM_HELD || claim->state == CLAIM_LINGERING;
         owned++;
-        if (!slot_find(&table->owners, claim->owner)) {
+        if (!slot_look(&table->owners, claim->owner)) {
             *problem = g_strdup_printf("claim %u has no owner record", i);
             return false;
         }
@@ -65,11 +65,11 @@ bool claim_table_check(const ClaimTable *table, char **problem)
             return false;
     }
     for (uint32_t o = 1; o <= table->owners.used; o++) {
-        if (!slot_find(&table->owners, o))
+        if (!slot_look(&table->owners, o))
             continue;
         if (!check_owner_list(table, o, problem))
             return false;
-        listed += owner_at(table, o)->claims;
+        listed += owner_peek(table, o)->claims;
     }
     if (held == table->held && owned == listed)
         return true;

@@ -52,9 +52,9 @@ Claim *claim_table_find(const ClaimTable *table, uint32_t dir, const char *name)
 {
     uint32_t i = index_first(&table->by_key, index_hash_name(dir, name));
     while (i) {
-        Claim *claim = claim_at(table, i);
+        const Claim *claim = claim_peek(table, i);
         if (claim->dir == dir && strcmp(claim_name(table, claim), name) == 0)
-            return claim;
+            return claim_at(table, i);
         i = claim->key_next;
     }
     return NULL;
@@ -241,10 +241,10 @@ Owner *owner_find(const ClaimTable *table, pid_t pid, uint8_t scope, uint64_t cg
 {
     uint32_t i = index_first(&table->by_pid, index_hash_pair((uint64_t)pid, 0));
     while (i) {
-        Owner *owner = owner_at(table, i);
+        const Owner *owner = owner_peek(table, i);
         if (owner->pid == pid && owner->scope == scope && owner->cgroup_id == cgroup_id &&
             !owner->dead)
-            return owner;
+            return owner_at(table, i);
         i = owner->pid_next;
     }
     return NULL;

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define LARGE_TEXT (4 << 20)
+
 static const char *const file_names[VIRTUAL_NODE_END] = {
     [VIRTUAL_NODE_DIR] = NAMES_DIR,           [VIRTUAL_NODE_LOCKS] = NAMES_LOCKS,
     [VIRTUAL_NODE_EVENTS] = NAMES_EVENTS,     [VIRTUAL_NODE_HEALED] = NAMES_HEALED,
@@ -48,10 +50,11 @@ static void take_up(Control *control, uint32_t slot)
         events_take_up(control, handle);
 }
 
-Control *control_new(Engine *engine, ControlWake wake, void *ctx)
+Control *control_new(Engine *engine, const ControlUpgrade *upgrade, ControlWake wake, void *ctx)
 {
     Control *control = g_new0(Control, 1);
     control->engine = engine;
+    control->upgrade = upgrade;
     control->wake = wake;
     control->wake_ctx = ctx;
     control->sequence = &slot_extent(&engine->above)->counter;
@@ -162,10 +165,14 @@ int control_access(Control *control, const Caller *caller, uint64_t id, int mask
 
 /* --- handles --- */
 
-/* The lock must be held, unless this is the serving thread, which alone adds and removes. */
+/* The lock must be held, unless this is the serving thread, which alone adds and removes. What the
+ * pool has filled in is seen from here on. */
 ControlHandle *control_find_handle(Control *control, uint64_t fh)
 {
-    return g_hash_table_lookup(control->handles, &fh);
+    ControlHandle *handle = g_hash_table_lookup(control->handles, &fh);
+    if (handle)
+        (void)__atomic_load_n(&control_record_peek(control, handle)->opened, __ATOMIC_ACQUIRE);
+    return handle;
 }
 
 static int mask_of(int flags)
@@ -246,6 +253,23 @@ void control_fill(Control *control, uint64_t fh)
     __atomic_store_n(&record->opened, true, __ATOMIC_RELEASE);
 }
 
+static void *free_text(void *text)
+{
+    g_string_free(text, TRUE);
+    return NULL;
+}
+
+/* To give hundreds of megabytes back takes the kernel a while, and this is the serving thread. */
+static void drop_text(GString *text)
+{
+    GThread *thread =
+        text->allocated_len >= LARGE_TEXT ? g_thread_try_new("drop", free_text, text, NULL) : NULL;
+    if (thread)
+        g_thread_unref(thread);
+    else
+        g_string_free(text, TRUE);
+}
+
 void control_close(Control *control, uint64_t fh)
 {
     ControlHandle *handle = control_find_handle(control, fh);
@@ -259,7 +283,7 @@ void control_close(Control *control, uint64_t fh)
     engine_lock(control->engine);
     slot_release(&control->engine->above, handle->slot);
     engine_unlock(control->engine);
-    g_string_free(handle->text, TRUE);
+    drop_text(handle->text);
     g_free(handle);
 }
 

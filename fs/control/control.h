@@ -22,11 +22,36 @@
 
 typedef struct Control Control;
 
+typedef enum {
+    CONTROL_UPGRADE_NONE,
+    CONTROL_UPGRADE_CHECKING, /* the installed program is being asked */
+    CONTROL_UPGRADE_REFUSED,
+    CONTROL_UPGRADE_STARTING,
+    CONTROL_UPGRADE_DONE,
+} ControlUpgradeOutcome;
+
+typedef struct {
+    uint32_t number;  /* of the attempt; it counts them */
+    uint32_t outcome; /* ControlUpgradeOutcome */
+    uint32_t old_layout, new_layout;
+    int64_t took_ns;
+    char old_version[32], new_version[32];
+    char problem[512];
+} ControlUpgradeResult;
+
+/* Whoever can put another program in the place of this one. 0 or negative errno. */
+typedef struct {
+    int (*ask)(void *ctx, uint32_t *number); /* that of the attempt that will be made */
+    int (*result)(void *ctx, ControlUpgradeResult *result); /* of the last one */
+    void *ctx;
+} ControlUpgrade;
+
 /* Tells the kernel that who polls may look again. */
 typedef void (*ControlWake)(void *ctx, uint64_t poll_handle);
 
-/* Takes up the files that callers of another worker have open. */
-Control *control_new(Engine *engine, ControlWake wake, void *ctx);
+/* Takes up the files that callers of another worker have open. upgrade: NULL for none; it must
+ * outlive the control. */
+Control *control_new(Engine *engine, const ControlUpgrade *upgrade, ControlWake wake, void *ctx);
 
 /* Ends all reads that wait, with -ENODEV. */
 void control_free(Control *control);

@@ -3,6 +3,8 @@
 #include "engine/lasting.h"
 #include "wire/json-out.h"
 
+#include <string.h>
+
 /* `stats` (one JSON object) and `metrics` (Prometheus text), of the whole mount. */
 
 typedef struct {
@@ -21,11 +23,7 @@ static void collect(Engine *engine, Figures *figures)
     figures->names = engine->request_names;
     figures->held = engine->claims.held;
     figures->owners = engine->claims.owners.live;
-    for (uint32_t i = 1; i <= engine->claims.claims.used; i++) {
-        const Claim *claim = slot_look(&engine->claims.claims, i);
-        if (claim && (claim->state == CLAIM_HELD || claim->state == CLAIM_LINGERING))
-            figures->held_by_kind[claim->kind]++;
-    }
+    memcpy(figures->held_by_kind, engine->held_by_kind, sizeof figures->held_by_kind);
     figures->waiting = waiters_count(engine);
     engine_unlock(engine);
 }
@@ -36,6 +34,12 @@ static uint64_t sum(const uint64_t *counts, int n)
     for (int i = 0; i < n; i++)
         total += counts[i];
     return total;
+}
+
+static const char *signal_name(int number)
+{
+    const char *name = sigabbrev_np(number);
+    return name ? name : "other";
 }
 
 static void add_requests(GString *out, const Figures *f)
@@ -74,6 +78,11 @@ void figures_stats(Control *control, ControlHandle *handle)
     json_out_begin(out, "healed", '{');
     for (int i = 0; i < HEAL_CAUSES; i++)
         json_out_uint(out, heals_cause_name((HealCause)i), f->stats.healed[i]);
+    json_out_end(out, '}');
+    json_out_begin(out, "healed_by_signal", '{');
+    for (int i = 0; i < STATS_SIGNALS; i++)
+        if (f->stats.healed_by_signal[i])
+            json_out_uint(out, signal_name(i), f->stats.healed_by_signal[i]);
     json_out_end(out, '}');
     json_out_begin(out, "takeovers", '{');
     for (int i = 0; i < TAKEOVER_CAUSES; i++)
@@ -136,6 +145,12 @@ static void add_claims(GString *out, const Figures *f)
     for (int i = 0; i < HEAL_CAUSES; i++)
         labelled(out, "lockfs_heals_total", "reason", heals_cause_name((HealCause)i),
                  f->stats.healed[i]);
+    head(out, "lockfs_heals_by_signal_total", "counter",
+         "Entries removed because their owner was killed, by the signal.");
+    for (int i = 0; i < STATS_SIGNALS; i++)
+        if (f->stats.healed_by_signal[i])
+            labelled(out, "lockfs_heals_by_signal_total", "signal", signal_name(i),
+                     f->stats.healed_by_signal[i]);
 }
 
 void figures_metrics(Control *control, ControlHandle *handle)

@@ -54,8 +54,9 @@ typedef struct {
 
 struct Control {
     Engine *engine;
-    pthread_mutex_t lock; /* after the engine's */
-    GHashTable *handles;  /* fh → ControlHandle */
+    const ControlUpgrade *upgrade; /* NULL: none is possible */
+    pthread_mutex_t lock;          /* after the engine's */
+    GHashTable *handles;           /* fh → ControlHandle */
     ControlWake wake;
     void *wake_ctx;
     uint64_t *sequence; /* of events; in the state */

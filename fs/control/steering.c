@@ -41,6 +41,23 @@ static int run_show(const Steering *s)
     return 0;
 }
 
+/* pid null: it has none in the daemon's pid namespace, and so cannot own. */
+static int run_whoami(const Steering *s)
+{
+    const Proc *proc = s->control->engine->proc;
+    GString *out = s->handle->text;
+    pid_t pid;
+    creds_as_daemon(&s->control->engine->serving_creds);
+    if (proc_thread_group(proc, s->caller->tid, &pid) < 0)
+        pid = 0;
+    json_out_begin(out, NULL, '{');
+    viewer_process(&s->handle->viewer, out, pid, NULL, s->caller->uid);
+    json_out_uint(out, "uid", s->caller->uid);
+    json_out_end(out, '}');
+    g_string_append_c(out, '\n');
+    return 0;
+}
+
 static int run_explain(const Steering *s)
 {
     Explanation found;
@@ -93,6 +110,44 @@ static int run_restore(const Steering *s)
     return steer_restore(s->control->engine, s->caller, s->handle->dir, s->words[2], token);
 }
 
+static void answer_upgrade(GString *out, const ControlUpgradeResult *result)
+{
+    static const char *const outcomes[] = {"none", "checking", "refused", "starting", "done"};
+    json_out_begin(out, NULL, '{');
+    json_out_uint(out, "number", result->number);
+    json_out_string(out, "outcome", outcomes[MIN(result->outcome, CONTROL_UPGRADE_DONE)]);
+    json_out_bytes(out, "old_version", result->old_version);
+    json_out_uint(out, "old_layout", result->old_layout);
+    json_out_bytes(out, "new_version", result->new_version);
+    json_out_uint(out, "new_layout", result->new_layout);
+    json_out_int(out, "took_us", result->took_ns / 1000);
+    json_out_bytes(out, "problem", result->problem);
+    json_out_end(out, '}');
+    g_string_append_c(out, '\n');
+}
+
+/* Without a number: asks. With one: what has come of that attempt, or of a later one. */
+static int run_upgrade(const Steering *s)
+{
+    const ControlUpgrade *upgrade = s->control->upgrade;
+    ControlUpgradeResult result = {0};
+    uint64_t number = 0;
+    if (s->caller->uid != 0 && s->caller->uid != s->control->engine->store.creds->daemon_uid)
+        return -EPERM;
+    if (!upgrade)
+        return -EOPNOTSUPP;
+    if (s->count > 1 && !parse_number(s->words[1], UINT32_MAX, &number))
+        return -EINVAL;
+    int r = s->count > 1 ? upgrade->result(upgrade->ctx, &result)
+                         : upgrade->ask(upgrade->ctx, &result.number);
+    if (r < 0)
+        return r;
+    if (s->count > 1 && result.number < number)
+        result = (ControlUpgradeResult){.number = (uint32_t)number};
+    answer_upgrade(s->handle->text, &result);
+    return 0;
+}
+
 static const struct {
     const char *verb;
     int min, max; /* words after the verb */
@@ -101,7 +156,8 @@ static const struct {
 } verbs[] = {
     {"show", 1, 1, 1, run_show},       {"explain", 1, 2, 1, run_explain},
     {"break", 1, 2, 1, run_break},     {"transfer", 2, 2, 1, run_transfer},
-    {"restore", 2, 2, 2, run_restore},
+    {"restore", 2, 2, 2, run_restore}, {"upgrade", 0, 1, 0, run_upgrade},
+    {"restore", 2, 2, 2, run_restore}, {"whoami", 0, 0, 0, run_whoami},
 };
 
 static bool is_name(const char *word)

@@ -1,5 +1,6 @@
 #include "control/handle.h"
 
+#include "engine/snapshot-walk.h"
 #include "wire/json-out.h"
 
 /* `locks`, `healed` and `observed`: one JSON object a line. */
@@ -7,12 +8,14 @@
 void text_locks(Control *control, ControlHandle *handle)
 {
     Snapshot snapshot;
-    if (snapshot_take(control->engine, handle->dir, &snapshot) < 0)
+    if (snapshot_walk(control->engine, handle->dir, &snapshot) < 0)
         return;
+    g_autoptr(GHashTable) owners = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    Viewer viewer = handle->viewer;
+    viewer.owners = owners;
     for (guint i = 0; i < snapshot.claims->len; i++) {
-        viewer_claim(&handle->viewer, handle->text,
-                     &g_array_index(snapshot.claims, SnapshotClaim, i), snapshot.now_ns,
-                     snapshot.waiters);
+        viewer_claim(&viewer, handle->text, &g_array_index(snapshot.claims, SnapshotClaim, i),
+                     snapshot.now_ns, snapshot.waiters);
         g_string_append_c(handle->text, '\n');
     }
     snapshot_done(&snapshot);
@@ -44,7 +47,7 @@ void text_observed(Control *control, ControlHandle *handle)
     json_out_end(out, '}');
     g_string_append_c(out, '\n');
     for (guint i = 0; i < list.patterns->len; i++) {
-        viewer_pattern(out, g_ptr_array_index(list.patterns, i));
+        viewer_pattern(&handle->viewer, out, g_ptr_array_index(list.patterns, i));
         g_string_append_c(out, '\n');
     }
     observed_list_done(&list);

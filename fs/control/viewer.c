@@ -163,7 +163,7 @@ static void add_ns_pids(GString *out, const Details *details)
     json_out_end(out, ']');
 }
 
-void viewer_owner(const Viewer *viewer, GString *out, const SnapshotOwner *owner)
+static void add_owner(const Viewer *viewer, GString *out, const SnapshotOwner *owner)
 {
     g_autofree Details *details = g_new(Details, 1);
     read_details(viewer, owner, details);
@@ -177,6 +177,25 @@ void viewer_owner(const Viewer *viewer, GString *out, const SnapshotOwner *owner
     json_out_bytes(out, "cgroup", details->known && details->cgroup[0] ? details->cgroup : NULL);
     json_out_string(out, "scope", scope_name(owner->scope));
     json_out_bool(out, "alive", true);
+}
+
+void viewer_owner(const Viewer *viewer, GString *out, const SnapshotOwner *owner)
+{
+    if (!viewer->owners) {
+        add_owner(viewer, out, owner);
+        return;
+    }
+    char key[80];
+    snprintf(key, sizeof key, "%d %llu %d %llu", owner->pid, (unsigned long long)owner->start_time,
+             owner->scope, (unsigned long long)owner->cgroup_id);
+    const char *said = g_hash_table_lookup(viewer->owners, key);
+    if (said) {
+        g_string_append(out, said);
+        return;
+    }
+    gsize from = out->len;
+    add_owner(viewer, out, owner);
+    g_hash_table_insert(viewer->owners, g_strdup(key), g_strdup(out->str + from));
 }
 
 static void add_waiters(const Viewer *viewer, GString *out, const SnapshotClaim *claim,
@@ -308,7 +327,19 @@ static void add_endings(GString *out, const ObservedPattern *pattern)
     json_out_uint(out, "standing", pattern->standing);
 }
 
-void viewer_pattern(GString *out, const ObservedPattern *pattern)
+/* They are anybody's, and /proc may not tell of them all. */
+static void add_programs(const Viewer *viewer, GString *out, const ObservedPattern *pattern)
+{
+    bool told = viewer->uid == 0 || viewer->hiding == HIDING_NOTHING;
+    json_out_begin(out, "programs", '[');
+    for (int i = 0; told && i < OBSERVED_PROGRAMS && pattern->programs[i][0]; i++) {
+        g_autofree char *program = g_utf8_make_valid(pattern->programs[i], -1);
+        json_out_string(out, NULL, program);
+    }
+    json_out_end(out, ']');
+}
+
+void viewer_pattern(const Viewer *viewer, GString *out, const ObservedPattern *pattern)
 {
     json_out_begin(out, NULL, '{');
     json_out_bytes(out, "directory", pattern->directory);
@@ -319,12 +350,7 @@ void viewer_pattern(GString *out, const ObservedPattern *pattern)
     json_out_uint(out, "names", pattern->names.count);
     json_out_uint(out, "names_again", pattern->names.again);
     json_out_uint(out, "makers", pattern->makers.count);
-    json_out_begin(out, "programs", '[');
-    for (int i = 0; i < OBSERVED_PROGRAMS && pattern->programs[i][0]; i++) {
-        g_autofree char *program = g_utf8_make_valid(pattern->programs[i], -1);
-        json_out_string(out, NULL, program);
-    }
-    json_out_end(out, ']');
+    add_programs(viewer, out, pattern);
     add_endings(out, pattern);
     json_out_uint(out, "read_by_others", pattern->read_by_others);
     json_out_int(out, "held_ms_max", pattern->held_ns_max / NS_PER_MS);

@@ -14,8 +14,9 @@
 typedef struct {
     const Proc *proc;
     uid_t uid;
-    uint64_t pid_ns; /* 0: not known */
-    Hiding hiding;   /* of other users' processes */
+    uint64_t pid_ns;    /* 0: not known */
+    Hiding hiding;      /* of other users' processes */
+    GHashTable *owners; /* NULL, or what has been said of owners: said once for all their claims */
 } Viewer;
 
 /* The caller must wait for its answer meanwhile. To be called as the daemon, as all below. */
@@ -31,7 +32,7 @@ void viewer_claim(const Viewer *viewer, GString *out, const SnapshotClaim *claim
                   const GArray *waiters);
 void viewer_heal(const Viewer *viewer, GString *out, const Heal *heal);
 
-void viewer_pattern(GString *out, const ObservedPattern *pattern);
+void viewer_pattern(const Viewer *viewer, GString *out, const ObservedPattern *pattern);
 
 /* A rule as a member; NULL: null. */
 void viewer_rule(GString *out, const char *key, const Rule *rule);

@@ -91,7 +91,7 @@ static void *end_main(void *data)
             end->orphaned(end->orphaned_ctx);
     if (number != WAKE_SIGNAL) {
         log_info("%s: ending on signal %d", end->options->mountpoint, number);
-        mount_detach(end->options);
+        mount_detach(end->options->mountpoint);
         stop_server(end);
     }
     return NULL;

@@ -18,9 +18,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* How often the worker's progress is looked at. */
-#define TICK_NS CLOCK_NS_PER_S
-
 /* Waiting for the last threads of a dead worker, and for anything where the kernel lacks a call. */
 #define MOMENT_NS (CLOCK_NS_PER_MS / 2)
 #define FALLBACK_NS (20 * CLOCK_NS_PER_MS)
@@ -50,7 +47,7 @@ typedef struct {
     bool replacing;
     char oom_given[16]; /* oom_score_adj as it was; empty: not known */
     uint64_t seen;
-    unsigned stuck_ticks;
+    int64_t stuck_since_ns; /* 0: it is not */
     KeeperStart start;
 } Run;
 
@@ -162,7 +159,6 @@ static bool start_worker(Run *run)
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &before);
     run->shared->worker = 1;
-    run->shared->inside = 0;
     run->start.leftovers = leftovers(run->keeper);
     long pid = syscall(SYS_clone, CLONE_FILES | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | SIGCHLD,
                        NULL, NULL, &run->shared->worker, NULL);
@@ -181,20 +177,27 @@ static bool start_worker(Run *run)
     run->started_ns = clock_boot_ns();
     run->answers = run->keeper->answers(run->keeper->ctx);
     run->told_to_end = run->hung = false;
-    run->stuck_ticks = 0;
+    run->stuck_since_ns = 0;
     run->start.number++;
     return pid > 0;
 }
 
-static void wait_a_while(const KeeperShared *shared, uint32_t worker, uint32_t signals)
+static struct timespec after(int64_t ns)
 {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    ns += now.tv_sec * CLOCK_NS_PER_S + now.tv_nsec;
+    return (struct timespec){.tv_sec = ns / CLOCK_NS_PER_S, .tv_nsec = ns % CLOCK_NS_PER_S};
+}
+
+static void wait_a_while(const Run *run, uint32_t worker, uint32_t signals)
+{
+    const KeeperShared *shared = run->shared;
     struct futex_waitv words[] = {
         {.val = worker, .uaddr = (uintptr_t)&shared->worker, .flags = FUTEX_32},
         {.val = signals, .uaddr = (uintptr_t)&shared->signals, .flags = FUTEX_32},
     };
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += TICK_NS / CLOCK_NS_PER_S;
+    struct timespec until = after(run->keeper->look_ns);
     if (syscall(SYS_futex_waitv, words, 2, 0, &until, CLOCK_MONOTONIC) < 0 && errno == ENOSYS)
         nanosleep(&(struct timespec){.tv_nsec = FALLBACK_NS}, NULL);
 }
@@ -214,9 +217,7 @@ static char state_of(pid_t pid, const char *task)
     return end && end[1] == ' ' ? end[2] : 'X';
 }
 
-/* Its threads have been killed; can one of them still do something? Not the one that sleeps in our
- * own mount, where no signal reaches it. */
-static bool can_still_run(pid_t pid, pid_t inside)
+bool keeper_can_run(pid_t pid, pid_t inside)
 {
     char path[32];
     snprintf(path, sizeof path, "/proc/%d/task", pid);
@@ -235,6 +236,11 @@ static bool can_still_run(pid_t pid, pid_t inside)
     return running;
 }
 
+static pid_t inside(const Run *run)
+{
+    return (pid_t)__atomic_load_n(run->keeper->inside, __ATOMIC_ACQUIRE);
+}
+
 /* true: the worker is over, with run->status set. */
 static bool is_over(Run *run)
 {
@@ -243,7 +249,7 @@ static bool is_over(Run *run)
         return true;
     if (__atomic_load_n(&run->shared->worker, __ATOMIC_ACQUIRE) != 0)
         return false;
-    while (can_still_run(run->pid, __atomic_load_n(&run->shared->inside, __ATOMIC_ACQUIRE)))
+    while (keeper_can_run(run->pid, inside(run)))
         nanosleep(&(struct timespec){.tv_nsec = MOMENT_NS}, NULL);
     run->status = SIGKILL; /* what it died of is told only when all of it is gone */
     waitpid(run->pid, &run->status, WNOHANG);
@@ -253,15 +259,22 @@ static bool is_over(Run *run)
 static void look_at_progress(Run *run)
 {
     const Keeper *keeper = run->keeper;
+    int64_t now = clock_boot_ns();
     bool stuck = keeper->is_stuck(keeper->ctx, &run->seen);
-    run->stuck_ticks = stuck ? run->stuck_ticks + 1 : 0;
     char task[16];
     snprintf(task, sizeof task, "%d", run->pid);
     /* One that waits for a disk is not helped by being killed. */
-    if (run->stuck_ticks < keeper->hang_limit || state_of(run->pid, task) == 'D')
+    bool waits = stuck && state_of(run->pid, task) == 'D';
+    if (!stuck || waits)
+        keeper->tell(keeper->ctx, KEEPER_NEWS_ALIVE, &run->start);
+    if (!stuck)
+        run->stuck_since_ns = 0;
+    else if (!run->stuck_since_ns)
+        run->stuck_since_ns = now;
+    if (!stuck || waits || now - run->stuck_since_ns < keeper->hang_limit * CLOCK_NS_PER_S)
         return;
     run->hung = true;
-    run->stuck_ticks = 0;
+    run->stuck_since_ns = 0;
     kill(run->pid, SIGKILL);
 }
 
@@ -275,6 +288,7 @@ static void wait_for_end(Run *run)
             return;
         if (received.end && !run->told_to_end) {
             run->told_to_end = true;
+            run->keeper->tell(run->keeper->ctx, KEEPER_NEWS_ENDING, &run->start);
             kill(run->pid, SIGTERM);
         }
         if (received.replace && !run->replacing) {
@@ -283,8 +297,8 @@ static void wait_for_end(Run *run)
             if (run->replacing)
                 kill(run->pid, SIGKILL);
         }
-        wait_a_while(run->shared, worker, signals);
-        if (clock_boot_ns() - last_look >= TICK_NS) {
+        wait_a_while(run, worker, signals);
+        if (clock_boot_ns() - last_look >= run->keeper->look_ns) {
             last_look = clock_boot_ns();
             look_at_progress(run);
         }
@@ -334,6 +348,8 @@ static int run_workers(Run *run)
             nanosleep(&(struct timespec){.tv_nsec = QUICK_WAIT_MS * CLOCK_NS_PER_MS}, NULL);
             continue;
         }
+        if (run->start.number > 1)
+            run->keeper->tell(run->keeper->ctx, KEEPER_NEWS_REPLACED, &run->start);
         wait_for_end(run);
         if (WIFEXITED(run->status))
             return WEXITSTATUS(run->status);
@@ -357,7 +373,7 @@ int keeper_run(Keeper *keeper)
         log_error("cannot start a worker: %s", strerror(errno));
         return 1;
     }
-    Run run = {.keeper = keeper, .shared = shared, .start = {.keeper = getpid(), .shared = shared}};
+    Run run = {.keeper = keeper, .shared = shared, .start = {.keeper = getpid()}};
     if (keeper->resumed) {
         run.start.number = 1;
         run.start.died_ns = clock_boot_ns();

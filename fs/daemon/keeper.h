@@ -30,13 +30,11 @@
 typedef struct {
     uint32_t worker;  /* the worker's first thread; the kernel clears it when that ends */
     uint32_t signals; /* counts those that the keeper got */
-    pid_t inside;     /* the worker's thread that is in a system call on our own mount; 0: none */
 } KeeperShared;
 
 /* Why a worker starts. */
 typedef struct {
     pid_t keeper;
-    KeeperShared *shared;
     unsigned number; /* 0: the first one */
     int64_t died_ns; /* when the last one was seen to be dead, boot clock */
     char cause[48];  /* what it died of */
@@ -44,6 +42,13 @@ typedef struct {
     int signal;        /* for TAKEOVER_SIGNALLED */
     GArray *leftovers; /* descriptors that may be the dead one's */
 } KeeperStart;
+
+/* What others may want to hear of. */
+typedef enum {
+    KEEPER_NEWS_ALIVE,    /* the worker is not stuck; at each look */
+    KEEPER_NEWS_REPLACED, /* another worker has started */
+    KEEPER_NEWS_ENDING,   /* the keeper was told to end */
+} KeeperNews;
 
 typedef struct {
     /* Runs in the worker; the result is its exit status, which ends the keeper. */
@@ -57,11 +62,18 @@ typedef struct {
      * `replace`, when the worker is dead. */
     bool (*may_replace)(void *ctx);
     void (*replace)(void *ctx);
+    void (*tell)(void *ctx, KeeperNews news, const KeeperStart *start);
+    const uint32_t *inside; /* the worker's thread that is in a system call on our own mount */
     void *ctx;
     const char *resumed; /* why there has been a worker before; NULL: there has not */
     GArray *own;         /* the keeper's descriptors */
     unsigned hang_limit; /* seconds without progress */
+    int64_t look_ns;     /* how often the worker is looked at */
 } Keeper;
+
+/* The threads of a process have been killed; can one of them still do something? Not the one that
+ * sleeps in our own mount (`inside`), where no signal reaches it. */
+bool keeper_can_run(pid_t pid, pid_t inside);
 
 /* Every open descriptor of this process. */
 GArray *keeper_descriptors(void);

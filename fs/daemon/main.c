@@ -10,9 +10,12 @@ int main(int argc, char **argv)
     Options options;
     int status = 2;
     bool check;
+    ServiceFds given;
     int state = resume_asked(&check);
     if (state >= 0)
         return serve_resumed(argc, argv, state, check);
+    if (service_given(&given) && serve_given(argc, argv, &given, &status))
+        return status;
     switch (options_parse(argc, argv, &options)) {
     case OPTIONS_RUN:
         status = serve_mount(&options);

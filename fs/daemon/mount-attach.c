@@ -1,6 +1,7 @@
 #include "daemon/mount.h"
 
 #include "base/fd.h"
+#include "daemon/mount-table.h"
 
 #define FUSE_USE_VERSION 312
 #include <fcntl.h>
@@ -153,8 +154,24 @@ static void detach_by_fusermount(const char *mountpoint)
     g_spawn_sync(NULL, argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, NULL, NULL);
 }
 
-void mount_detach(const Options *options)
+void mount_detach(const char *mountpoint)
 {
-    if (umount2(options->mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW) != 0 && errno == EPERM)
-        detach_by_fusermount(options->mountpoint);
+    if (umount2(mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW) != 0 && errno == EPERM)
+        detach_by_fusermount(mountpoint);
+}
+
+void mount_clear(const char *mountpoint)
+{
+    g_autofree char *type = mount_table_type_at(mountpoint);
+    if (g_strcmp0(type, "fuse.lockfs") != 0)
+        return;
+    log_warning("%s: nobody serves the lockfs that is mounted here: it is taken away", mountpoint);
+    mount_detach(mountpoint);
+}
+
+void mount_clear_broken(const char *mountpoint)
+{
+    struct stat st;
+    if (stat(mountpoint, &st) != 0 && errno == ENOTCONN)
+        mount_clear(mountpoint);
 }

@@ -147,6 +147,7 @@ static bool open_memory(const Options *options, MountSource *source)
         return false;
     }
     source->root = fd;
+    source->lock = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return true;
 }
 

@@ -11,4 +11,8 @@ char *mount_table_type(dev_t dev);
 /* The same on a text. */
 char *mount_table_type_in(const char *text, dev_t dev);
 
+/* The type of what is mounted at exactly this path, uppermost; NULL: nothing is. */
+char *mount_table_type_at(const char *path);
+char *mount_table_type_at_in(const char *text, const char *path);
+
 #endif

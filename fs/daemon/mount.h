@@ -6,7 +6,7 @@
 
 typedef struct {
     int root; /* the source directory */
-    int lock; /* held while the source is served; -1 for memory */
+    int lock; /* the same, opened to read; locked while it is served, unless it is memory */
     bool network;
     char *scratch; /* directory to remove at the end, where memory is a directory of a tmpfs */
 } MountSource;
@@ -20,6 +20,12 @@ void mount_close_source(MountSource *source);
 int mount_attach(const Options *options);
 
 /* Takes the mount out of the namespace, also when it is in use. */
-void mount_detach(const Options *options);
+void mount_detach(const char *mountpoint);
+
+/* Takes away a lockfs that nobody serves any more. */
+void mount_clear_broken(const char *mountpoint);
+
+/* Takes away the lockfs there, if there is one, without asking it anything. */
+void mount_clear(const char *mountpoint);
 
 #endif

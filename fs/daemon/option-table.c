@@ -85,7 +85,7 @@ static const char *apply_flag(OptionBuild *build, const Option *option, const ch
     if (g_str_equal(option->name, "observe"))
         options->engine.observe = flag;
     else if (g_str_equal(option->name, "allow_other"))
-        options->allow_other = flag;
+        options->allow_other = options->engine.kernel_checks = flag;
     else if (g_str_equal(option->name, "ro"))
         options->engine.read_only = flag;
     return NULL;

@@ -3,6 +3,8 @@
 #include "base/clock.h"
 #include "base/duration.h"
 #include "base/fd.h"
+#include "daemon/mount.h"
+#include "daemon/notify.h"
 #include "daemon/option-table.h"
 #include "rules/rule-config.h"
 #include "wire/preset-dirs.h"
@@ -135,6 +137,9 @@ static bool settle_places(Options *options, const GPtrArray *places, GError **er
     const char *mountpoint = g_ptr_array_index(places, places->len - 1);
     struct stat from, to;
     options->mountpoint = realpath(mountpoint, NULL);
+    /* A service starts again by itself, with nobody there to unmount. */
+    if (options->mountpoint && options->foreground && notify_is_wanted())
+        mount_clear_broken(options->mountpoint);
     if (!options->mountpoint || stat(options->mountpoint, &to) != 0)
         return fail(error, mountpoint, errno, "the directory must exist");
     if (!S_ISDIR(to.st_mode))

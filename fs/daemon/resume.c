@@ -1,18 +1,34 @@
 #include "daemon/resume.h"
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "daemon/keeper.h"
 #include "engine/engine.h"
 #include "engine/layout.h"
+#include "proc/pidref.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define MAGIC "lockfs\n"
+
+/* For processes that were killed to be seen not to run. */
+#define END_TRIES 500
+#define END_PAUSE_NS (10 * CLOCK_NS_PER_MS)
+
+/* For the installed program to say whether it can take over. The keeper looks after nothing else
+ * meanwhile. */
+#define ANSWER_NS (5 * CLOCK_NS_PER_S)
+
 #define STATE_VARIABLE "LOCKFS_RESUME"
 #define CHECK_VARIABLE "LOCKFS_RESUME_CHECK"
 
@@ -25,19 +41,56 @@ uint32_t resume_version(void)
     return version ? (uint32_t)atoi(version) : LAYOUT_VERSION;
 }
 
-int resume_write(int state, ResumeHeader *header)
+static ResumeProcess this_process(const Proc *proc)
+{
+    AUTO_PIDREF Pidref ref = PIDREF_NONE;
+    if (pidref_open(proc, getpid(), &ref) < 0)
+        return (ResumeProcess){0};
+    return (ResumeProcess){.pid = ref.pid, .start_time = ref.start_time, .inode = ref.inode};
+}
+
+int resume_write(int state, const Proc *proc, ResumeHeader *header)
 {
     memcpy(header->magic, MAGIC, sizeof header->magic);
     header->version = resume_version();
     header->record_sizes = layout_record_sizes(header->version);
     if (header->version < 2)
         header->device = 0;
-    if (header->version < 3)
-        header->pid_ns = 0;
-    else
+    if (header->version >= 3) {
+        header->pid_ns = proc_own_pid_ns_id(proc);
+        header->keeper = this_process(proc);
         g_strlcpy(header->program, LOCKFS_VERSION, sizeof header->program);
+    }
     ssize_t n = pwrite(state, header, sizeof *header, ENGINE_HEADER_AT);
     return n < 0 ? -errno : n == sizeof *header ? 0 : -ENOSPC;
+}
+
+void resume_note_worker(int state, const Proc *proc)
+{
+    ResumeProcess worker = this_process(proc);
+    if (resume_version() >= 3 &&
+        pwrite(state, &worker, sizeof worker,
+               (off_t)(ENGINE_HEADER_AT + offsetof(ResumeHeader, worker))) < 0)
+        log_warning("cannot write down the worker in the state: %s", strerror(errno));
+}
+
+static bool end_process(const Proc *proc, const ResumeProcess *old, pid_t inside)
+{
+    AUTO_PIDREF Pidref ref = PIDREF_NONE;
+    int r = old->pid > 0 ? pidref_open(proc, old->pid, &ref) : -ESRCH;
+    Pidref was = {.pid = old->pid, .start_time = old->start_time, .inode = old->inode};
+    if (r == -ESRCH || (r == 0 && !pidref_same(&ref, &was)))
+        return true;
+    if (r == 0)
+        syscall(SYS_pidfd_send_signal, ref.fd, SIGKILL, NULL, 0);
+    for (int tries = 0; r == 0 && tries < END_TRIES; tries++) {
+        if (!keeper_can_run(old->pid, inside))
+            return true;
+        nanosleep(&(struct timespec){.tv_nsec = END_PAUSE_NS}, NULL);
+    }
+    log_error("process %d served this mount and does not end: %s", old->pid,
+              r < 0 ? strerror(-r) : "it still runs");
+    return false;
 }
 
 static int take_variable(const char *name)
@@ -80,6 +133,21 @@ EngineWorld resume_world(const ResumeHeader *header, const Proc *proc)
         return ENGINE_WORLD_GONE;
     bool same = header->pid_ns == 0 || header->pid_ns == proc_own_pid_ns_id(proc);
     return same ? ENGINE_WORLD_SAME : ENGINE_WORLD_FOREIGN;
+}
+
+bool resume_end_old(int state, const Proc *proc)
+{
+    g_autofree ResumeHeader *header = g_new0(ResumeHeader, 1);
+    ssize_t n = pread(state, header, sizeof *header, ENGINE_HEADER_AT);
+    if (n != sizeof *header || memcmp(header->magic, MAGIC, sizeof header->magic) != 0 ||
+        resume_world(header, proc) != ENGINE_WORLD_SAME)
+        return true; /* it names nobody here */
+    /* The keeper first: it would start another worker. */
+    uint32_t inside = 0;
+    if (pread(state, &inside, sizeof inside, offsetof(JournalShared, inside)) < 0)
+        return false;
+    return end_process(proc, &header->keeper, 0) &&
+           end_process(proc, &header->worker, (pid_t)inside);
 }
 
 bool resume_read(int state, const Proc *proc, ResumeHeader *header)
@@ -170,24 +238,93 @@ static void keep_over_exec(bool keep)
     }
 }
 
-bool resume_is_possible(int state)
+#define YES "lockfs can go on:"
+
+void resume_say_yes(void)
+{
+    printf(YES " version %s layout %d\n", LOCKFS_VERSION, LAYOUT_VERSION);
+    fflush(stdout);
+}
+
+/* In a child with descriptors of its own. */
+static void __attribute__((noreturn)) ask(int state, int answer)
 {
     char path[PATH_MAX];
     installed_path(path);
-    pid_t child = fork(); /* with descriptors of its own */
-    if (child == 0) {
-        fcntl(state, F_SETFD, 0);
-        run_program(path, CHECK_VARIABLE, state);
-        _exit(127);
+    dup2(answer, STDOUT_FILENO);
+    dup2(answer, STDERR_FILENO);
+    fcntl(state, F_SETFD, 0);
+    unsetenv(VERSION_VARIABLE);
+    int r = run_program(path, CHECK_VARIABLE, state);
+    dprintf(STDERR_FILENO, "%s cannot be run: %s\n", path, strerror(-r));
+    _exit(127);
+}
+
+/* Until the end, or until it takes too long. */
+static void read_answer(int fd, char *text, size_t size)
+{
+    int64_t end = clock_boot_ns() + ANSWER_NS;
+    size_t at = 0;
+    ssize_t n = 1;
+    while (n > 0 && at + 1 < size) {
+        struct pollfd answer = {.fd = fd, .events = POLLIN};
+        int64_t left = end - clock_boot_ns();
+        int ready = left > 0 ? poll(&answer, 1, (int)(left / CLOCK_NS_PER_MS)) : 0;
+        if (ready < 0 && errno == EINTR)
+            continue;
+        n = ready > 0 ? read(fd, text + at, size - 1 - at) : 0;
+        at += n > 0 ? (size_t)n : 0;
     }
-    int status = -1;
+    text[at] = '\0';
+}
+
+/* Its last line. */
+static const char *last_line(char *text)
+{
+    g_strchomp(text);
+    const char *newline = strrchr(text, '\n');
+    const char *line = newline ? newline + 1 : text;
+    return g_str_has_prefix(line, "lockfs: ") ? line + strlen("lockfs: ") : line;
+}
+
+bool resume_ask_installed(int state, ResumeInstalled *installed)
+{
+    char text[4096];
+    int ends[2], status = -1;
+    *installed = (ResumeInstalled){0};
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        g_strlcpy(installed->problem, strerror(errno), sizeof installed->problem);
+        return false;
+    }
+    pid_t child = fork();
+    if (child == 0)
+        ask(state, ends[1]);
+    close(ends[1]);
+    read_answer(ends[0], text, sizeof text);
+    close(ends[0]);
+    if (child > 0)
+        kill(child, SIGKILL); /* it has said what it had to say, or does not answer */
     while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
         ;
-    return child > 0 && status == 0;
+    const char *line = last_line(text);
+    bool yes =
+        sscanf(line, YES " version %31s layout %u", installed->version, &installed->layout) == 2;
+    g_strlcpy(installed->problem, *line ? line : "it does not answer", sizeof installed->problem);
+    return yes;
+}
+
+/* It was for the process whose place is taken. */
+static void keep_watchdog(void)
+{
+    char pid[16];
+    snprintf(pid, sizeof pid, "%d", getpid());
+    if (getenv("WATCHDOG_PID"))
+        setenv("WATCHDOG_PID", pid, 1);
 }
 
 int resume_exec(int state, bool installed)
 {
+    keep_watchdog();
     char path[PATH_MAX] = "/proc/self/exe";
     if (installed)
         installed_path(path);

@@ -6,9 +6,12 @@
 #include "daemon/end-signal.h"
 #include "daemon/keeper.h"
 #include "daemon/mount.h"
+#include "daemon/notify.h"
 #include "daemon/resume.h"
+#include "daemon/service.h"
 #include "daemon/state-file.h"
 #include "daemon/through-mount.h"
+#include "daemon/upgrade.h"
 #include "engine/layout.h"
 #include "engine/reaper.h"
 #include "engine/recover.h"
@@ -27,6 +30,10 @@
 /* Without progress for so long, a worker is replaced. */
 #define HANG_SECONDS 10
 
+/* How often the keeper looks at the worker's progress, and tells of it while the manager waits. */
+#define LOOK_NS CLOCK_NS_PER_S
+#define PINGS 2
+
 /* There may be room for the state again a moment later. */
 #define CONVERT_TRIES 20
 #define CONVERT_PAUSE_NS (CLOCK_NS_PER_S / 4)
@@ -42,9 +49,13 @@ typedef struct {
     ThroughMount through;
     int fd;
     StateFile file;
-    int state;                    /* the file; the engine takes the worker's view of it */
-    const char *resumed;          /* why, where another program began this mount */
-    GArray *inherited;            /* from it */
+    int state;           /* the file; the engine takes the worker's view of it */
+    const char *resumed; /* why, where another program began this mount */
+    GArray *inherited;   /* from it */
+    Upgrade upgrade;
+    ControlUpgrade ask_upgrade;
+    int64_t watchdog_ns; /* the manager's patience; 0: for ever */
+    int64_t told_alive_ns;
     const JournalShared *watched; /* what the keeper sees of the worker's progress, */
     const RequestStore *requests; /* and of its work */
 } Lockfs;
@@ -82,6 +93,7 @@ static bool start_server(Lockfs *lockfs)
         .debug = lockfs->options->debug,
         .keep_cache = lockfs->options->in_place || !lockfs->options->source,
         .flush = lockfs->source.network,
+        .upgrade = &lockfs->ask_upgrade,
     };
     int r = fuse_server_new(&lockfs->engine, lockfs->fd, &options, &lockfs->server);
     if (r < 0)
@@ -126,7 +138,12 @@ static bool take_over(Lockfs *lockfs, const KeeperStart *start)
         return false;
     if (!start_server(lockfs))
         return false;
+    __atomic_store_n(&lockfs->engine.journal.shared->inside, 0, __ATOMIC_RELEASE);
     fuse_server_take_over(lockfs->server, recovery.phase, &takeover);
+    unsigned lost = engine_recover_rest(&lockfs->engine);
+    if (lost)
+        log_warning("%s: %u open files could not be opened again", lockfs->options->mountpoint,
+                    lost);
     Takeover told = {start->why, start->signal, clock_boot_ns() - start->died_ns, recovery.claims};
     engine_taken_over(&lockfs->engine, &told);
     const LogField fields[] = {{"LOCKFS_EVENT", "takeover"}, {"LOCKFS_REASON", start->cause}};
@@ -137,6 +154,7 @@ static bool take_over(Lockfs *lockfs, const KeeperStart *start)
         lockfs->options->mountpoint, start->cause,
         (double)told.duration_ns / (double)CLOCK_NS_PER_MS, recovery.claims, recovery.handles,
         takeover.again, takeover.resent ? ", the kernel resends" : "");
+    upgrade_served(lockfs->state);
     return true;
 }
 
@@ -203,13 +221,13 @@ static void become_keeper(void *ctx)
 static bool may_replace(void *ctx)
 {
     const Lockfs *lockfs = ctx;
-    return resume_is_possible(lockfs->state);
+    return upgrade_is_possible(lockfs->state);
 }
 
 static void replace(void *ctx)
 {
     const Lockfs *lockfs = ctx;
-    resume_exec(lockfs->state, true);
+    upgrade_start(lockfs->state);
 }
 
 static int start_end_signal(Lockfs *lockfs, const KeeperStart *start, EndSignal **end)
@@ -224,13 +242,17 @@ static int serve(void *ctx, const KeeperStart *start)
 {
     Lockfs *lockfs = ctx;
     EndSignal *end = NULL;
-    lockfs->through.inside = start->shared ? &start->shared->inside : NULL;
+    resume_note_worker(lockfs->state, lockfs->proc);
+    lockfs->upgrade = (Upgrade){lockfs->state, start->keeper};
+    lockfs->ask_upgrade = (ControlUpgrade){upgrade_ask, upgrade_result, &lockfs->upgrade};
     bool ready =
         start_engine(lockfs) && (start->number ? take_over(lockfs, start) : start_server(lockfs));
-    if (ready)
+    if (ready) {
+        lockfs->through.inside = &lockfs->engine.journal.shared->inside;
         adopt_left(lockfs);
+    }
     if (!ready || start_end_signal(lockfs, start, &end) < 0) {
-        mount_detach(lockfs->options);
+        mount_detach(lockfs->options->mountpoint);
         return 1;
     }
     int status = run(lockfs, end);
@@ -289,18 +311,48 @@ static GArray *own_descriptors(const Lockfs *lockfs)
     return own;
 }
 
+/* In the keeper, for the service manager. */
+static void tell(void *ctx, KeeperNews news, const KeeperStart *start)
+{
+    Lockfs *lockfs = ctx;
+    int64_t now = clock_boot_ns();
+    switch (news) {
+    case KEEPER_NEWS_ALIVE:
+        if (lockfs->watchdog_ns && now - lockfs->told_alive_ns >= lockfs->watchdog_ns / PINGS) {
+            notify_send("WATCHDOG=1");
+            lockfs->told_alive_ns = now;
+        }
+        break;
+    case KEEPER_NEWS_REPLACED:
+        service_replaced(lockfs->options->mountpoint, start->number, start->cause);
+        break;
+    case KEEPER_NEWS_ENDING:
+        service_ending();
+        break;
+    }
+}
+
 static int serve_by_workers(Lockfs *lockfs)
 {
+    service_ready(&(ServiceFds){lockfs->fd, lockfs->state, lockfs->source.lock},
+                  lockfs->options->mountpoint, lockfs->resumed != NULL);
+    lockfs->watchdog_ns = notify_watchdog_ns();
     Keeper keeper = {.run = serve,
                      .is_stuck = is_stuck,
                      .answers = answers,
                      .may_replace = may_replace,
                      .replace = replace,
+                     .tell = tell,
+                     .inside = &lockfs->watched->inside,
                      .ctx = lockfs,
                      .resumed = lockfs->resumed,
                      .own = own_descriptors(lockfs),
-                     .hang_limit = hang_limit()};
+                     .hang_limit = hang_limit(),
+                     .look_ns = LOOK_NS};
+    if (lockfs->watchdog_ns)
+        keeper.look_ns = MIN(LOOK_NS, lockfs->watchdog_ns / (2 * PINGS));
     int status = keeper_run(&keeper);
+    service_ended(lockfs->source.lock);
     g_array_free(keeper.own, TRUE);
     return status;
 }
@@ -317,13 +369,12 @@ static bool write_header(Lockfs *lockfs)
         .in_place = options->in_place,
         .device = lockfs->through.dev,
     };
-    header->pid_ns = proc_own_pid_ns_id(lockfs->proc);
     g_strlcpy(header->boot_id, proc_boot_id(lockfs->proc), sizeof header->boot_id);
     g_strlcpy(header->mountpoint, options->mountpoint, PATH_MAX);
     g_strlcpy(header->source, options->source ? options->source : "", PATH_MAX);
     g_strlcpy(header->path, lockfs->file.path ? lockfs->file.path : "", PATH_MAX);
     g_strlcpy(header->scratch, lockfs->source.scratch ? lockfs->source.scratch : "", PATH_MAX);
-    int r = resume_write(lockfs->state, header);
+    int r = resume_write(lockfs->state, lockfs->proc, header);
     if (r < 0)
         log_error("cannot start: no memory for the state: %s", strerror(-r));
     return r == 0;
@@ -334,7 +385,7 @@ static int serve_attached(Lockfs *lockfs, int notify)
     lockfs->through.mountpoint = lockfs->options->mountpoint;
     note_device(lockfs);
     if (!write_header(lockfs)) {
-        mount_detach(lockfs->options);
+        mount_detach(lockfs->options->mountpoint);
         return 1;
     }
     if (notify >= 0)
@@ -358,7 +409,7 @@ static bool watch_state(Lockfs *lockfs)
 
 static bool open_state(Lockfs *lockfs)
 {
-    int r = state_file_new(lockfs->source.lock, &lockfs->file);
+    int r = state_file_new(lockfs->options->source ? lockfs->source.lock : -1, &lockfs->file);
     lockfs->state = lockfs->file.fd;
     if (r == 0 && fallocate(lockfs->state, 0, 0, sizeof(JournalShared)) != 0)
         r = -errno;
@@ -392,6 +443,8 @@ int serve_mount(const Options *options)
         mount_close_source(&lockfs.source);
         return status;
     }
+    if (!options->foreground)
+        notify_disown();
     int notify = options->foreground ? -1 : background_start();
     lockfs.helpers = helper_list_new_shipped();
     if (open_state(&lockfs)) {
@@ -422,7 +475,7 @@ static bool convert(Lockfs *lockfs, uint32_t version)
         log_error("%s: cannot bring the state into this program's layout: %s; the mount ends, its "
                   "locks are taken up by the next one",
                   lockfs->options->mountpoint, strerror(-r));
-        mount_detach(lockfs->options);
+        mount_detach(lockfs->options->mountpoint);
     }
     return r == 0;
 }
@@ -454,24 +507,63 @@ static int serve_with_header(const Options *options, const ResumeHeader *header,
     return status;
 }
 
+/* Nothing is mounted a second time. */
+static int go_on(int argc, char **argv, Lockfs *lockfs, const ResumeHeader *header, bool check)
+{
+    Options options;
+    OptionsPlaces places = {header->source[0] ? header->source : NULL, header->mountpoint,
+                            header->in_place};
+    int status = 1;
+    if (options_parse_at(argc, argv, &places, &options) == OPTIONS_RUN)
+        status = check ? (resume_say_yes(), 0) : serve_with_header(&options, header, lockfs);
+    options_clear(&options);
+    return status;
+}
+
 int serve_resumed(int argc, char **argv, int state, bool check)
 {
     Lockfs lockfs = {
         .state = state, .resumed = "another program", .inherited = keeper_descriptors()};
     g_autofree ResumeHeader *header = g_new0(ResumeHeader, 1);
-    Options options;
     int status = 1;
     for (guint i = 0; i < lockfs.inherited->len; i++)
         if (g_array_index(lockfs.inherited, int, i) > STDERR_FILENO)
             fcntl(g_array_index(lockfs.inherited, int, i), F_SETFD, FD_CLOEXEC);
     if (!open_proc(&lockfs) || !resume_read(state, lockfs.proc, header))
         return status;
-    OptionsPlaces places = {header->source[0] ? header->source : NULL, header->mountpoint,
-                            header->in_place};
-    if (options_parse_at(argc, argv, &places, &options) == OPTIONS_RUN)
-        status = check ? 0 : serve_with_header(&options, header, &lockfs);
-    options_clear(&options);
+    status = go_on(argc, argv, &lockfs, header, check);
     proc_close(lockfs.proc);
     g_array_free(lockfs.inherited, TRUE);
     return status;
+}
+
+/* The header, with the numbers that the descriptors have here. */
+static bool read_given(const ServiceFds *fds, const Lockfs *lockfs, ResumeHeader *header)
+{
+    if (!resume_read(fds->state, lockfs->proc, header) || engine_recover_without(fds->state) < 0)
+        return false;
+    header->connection = fds->connection;
+    header->lock = fds->source;
+    header->root = openat(fds->source, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return header->root >= 0;
+}
+
+/* What cannot be gone on with is taken away, and mounted anew by who called. */
+bool serve_given(int argc, char **argv, ServiceFds *fds, int *status)
+{
+    Lockfs lockfs = {.state = fds->state, .resumed = "all processes that served had ended"};
+    g_autofree ResumeHeader *header = g_new0(ResumeHeader, 1);
+    bool gone_on = service_is_mounted(fds) && open_proc(&lockfs);
+    if (gone_on && !resume_end_old(fds->state, lockfs.proc))
+        *status = 1;
+    else if (gone_on && read_given(fds, &lockfs, header))
+        *status = go_on(argc, argv, &lockfs, header, false);
+    else {
+        g_autofree char *mountpoint = g_canonicalize_filename(argv[argc - 1], NULL);
+        mount_clear(mountpoint);
+        service_give_up(fds);
+        gone_on = false;
+    }
+    proc_close(lockfs.proc);
+    return gone_on;
 }

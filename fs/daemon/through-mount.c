@@ -37,7 +37,7 @@ static int open_inside(int root, const char *path)
 static void note_inside(const ThroughMount *through, pid_t thread)
 {
     if (through->inside)
-        __atomic_store_n(through->inside, thread, __ATOMIC_RELEASE);
+        __atomic_store_n(through->inside, (uint32_t)thread, __ATOMIC_RELEASE);
 }
 
 static int remove_entry(const ThroughMount *through, const char *dir_path, const char *name,

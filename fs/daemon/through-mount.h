@@ -3,12 +3,13 @@
 #define LOCKFS_DAEMON_THROUGH_MOUNT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 typedef struct {
     const char *mountpoint;
-    dev_t dev;     /* of the mounted filesystem; 0 until known */
-    pid_t *inside; /* names the thread that is inside the mount; NULL: nobody asks */
+    dev_t dev;        /* of the mounted filesystem; 0 until known */
+    uint32_t *inside; /* names the thread that is inside the mount; NULL: nobody asks */
 } ThroughMount;
 
 /* EngineHooks.remove_through_mount with a ThroughMount. Opens the directory for the moment only,

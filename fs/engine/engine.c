@@ -32,6 +32,11 @@ static int thread_groups(const void *proc, pid_t tid, gid_t *groups, int max)
     return proc_groups(proc, tid, groups, max);
 }
 
+static uint64_t thread_rights(const void *proc, pid_t tid)
+{
+    return proc_capabilities(proc, tid);
+}
+
 static int init_tables(Engine *engine, int root_fd, bool in_place, int given)
 {
     AUTO_FD int file = given >= 0 ? given : slot_file_new("lockfs");
@@ -63,6 +68,7 @@ int engine_init(Engine *engine, int root_fd, bool in_place, const EngineOptions 
         observed_begin(engine);
     pthread_mutex_init(&engine->lock, NULL);
     creds_init(&engine->serving_creds, thread_groups, proc);
+    engine->serving_creds.rights = options->kernel_checks ? thread_rights : NULL;
     engine->store.creds = &engine->serving_creds;
     int r = init_tables(engine, root_fd, in_place, file);
     if (r < 0)
@@ -84,10 +90,40 @@ static void count_operation(Engine *engine)
     engine->operation++;
 }
 
+/* Whoever works in many steps sees that somebody waits. */
+static void take_lock(Engine *engine)
+{
+    if (pthread_mutex_trylock(&engine->lock) == 0)
+        return;
+    __atomic_fetch_add(&engine->waiting, 1, __ATOMIC_RELAXED);
+    pthread_mutex_lock(&engine->lock);
+    __atomic_fetch_sub(&engine->waiting, 1, __ATOMIC_RELAXED);
+}
+
+void engine_give_way(const Engine *engine)
+{
+    const struct timespec moment = {.tv_nsec = 20000};
+    do
+        nanosleep(&moment, NULL);
+    while (__atomic_load_n(&engine->waiting, __ATOMIC_RELAXED));
+}
+
+void engine_lock_aside(Engine *engine, Creds *creds)
+{
+    engine_lock(engine);
+    engine->store.creds = creds;
+}
+
+void engine_unlock_aside(Engine *engine)
+{
+    engine->store.creds = &engine->serving_creds;
+    engine_unlock(engine);
+}
+
 void engine_lock(Engine *engine)
 {
     if (!engine_in_request(engine)) {
-        pthread_mutex_lock(&engine->lock);
+        take_lock(engine);
         journal_begin(&engine->journal, JOURNAL_BACKGROUND, 0);
     }
     count_operation(engine);
@@ -104,7 +140,7 @@ void engine_unlock(Engine *engine)
 
 void engine_request_begin(Engine *engine, uint64_t unique, bool again)
 {
-    pthread_mutex_lock(&engine->lock);
+    take_lock(engine);
     __atomic_store_n(&engine->request_thread, (uintptr_t)pthread_self(), __ATOMIC_RELAXED);
     count_operation(engine);
     if (again)

@@ -37,6 +37,7 @@ typedef struct {
     bool observe;    /* claim and report, never hide, heal or refuse */
     bool mtime_real; /* show strangers the true times of a live lock */
     bool read_only;
+    bool kernel_checks; /* the callers' rights, before it asks (allow_other) */
     uint32_t max_locks;
     uint32_t max_locks_per_uid;
     int64_t retain_ns;
@@ -65,12 +66,14 @@ typedef struct InferWalk InferWalk;
 typedef struct Lasting Lasting;
 typedef struct Notice Notice;
 typedef struct Observed Observed;
+typedef struct SnapshotWalk SnapshotWalk;
 
 /* Hears of what happens to claims. Called with the lock held, by whichever thread made it happen;
  * with NULL when the operation in which it did stands, and will not be run again. */
 typedef void (*NoticeFunc)(void *ctx, const Notice *notice);
 
 typedef struct {
+    unsigned waiting;     /* for the lock */
     pthread_mutex_t lock; /* guards all that follows */
     Journal journal;
     uintptr_t request_thread; /* that holds the lock for a whole request; 0: none */
@@ -85,7 +88,8 @@ typedef struct {
     Store store;
     ClaimTable claims;
     GHashTable *per_uid; /* uid → claims held */
-    GString *path;       /* scratch for rule_set_match */
+    uint32_t held_by_kind[STATS_KINDS];
+    GString *path; /* scratch for rule_set_match */
     Reaper *reaper;
     Trash *trash;
     Heals *heals;
@@ -96,6 +100,9 @@ typedef struct {
     Waiters *waiters;
     Infer *infer; /* NULL: nothing is inferred */
     InferWalk *infer_walk;
+    SnapshotWalk
+        *walks; /* under way; while there are any, they are told first what the journal is */
+    void (*keep_unwalked)(SlotKeeper *keeper, uint32_t array, uint32_t index);
     Observed *observed; /* NULL unless options.observe */
     NoticeFunc notice;  /* NULL while nobody listens */
     void *notice_ctx;
@@ -140,6 +147,14 @@ void engine_done(Engine *engine);
 /* Begin and end an operation of the serving thread; for the engine's own files. */
 void engine_lock(Engine *engine);
 void engine_unlock(Engine *engine);
+
+/* The same for a thread of the pool, whose identity is another than the serving thread's; it acts
+ * as the daemon. creds is to be filled in by creds_init_thread(). */
+void engine_lock_aside(Engine *engine, Creds *creds);
+void engine_unlock_aside(Engine *engine);
+
+/* Waits, without the lock, until nobody else waits for it: for work in many short steps. */
+void engine_give_way(const Engine *engine);
 
 /* Around all that one request does, its answer included: see journal.h. The calls between them take
  * the lock no more. `unique` is the kernel's number for it. `again`: it was begun by a process that

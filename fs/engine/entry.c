@@ -6,7 +6,7 @@
 
 typedef struct {
     Engine *engine;
-    Node *dir;
+    const Node *dir;
     const char *name;
 } PathRequest;
 
@@ -16,9 +16,9 @@ static const char *path_of(void *ctx)
     PathRequest *request = ctx;
     GString *path = request->engine->path;
     g_string_assign(path, request->name);
-    Node *root = node_root(&request->engine->store);
-    for (Node *dir = request->dir; dir && dir != root;
-         dir = node_parent(&request->engine->store, dir)) {
+    const Store *store = &request->engine->store;
+    const Node *root = node_peek(store, 1);
+    for (const Node *dir = request->dir; dir && dir != root; dir = node_above(store, dir)) {
         g_string_prepend_c(path, '/');
         g_string_prepend(path, names_get(&request->engine->names, dir->name));
     }
@@ -72,7 +72,7 @@ static bool is_inside_claim(const Engine *engine, const Node *dir)
     if (engine->claims.claims.live == 0)
         return false;
     while (dir && !dir->claim)
-        dir = node_parent(&engine->store, dir);
+        dir = node_above(&engine->store, dir);
     return dir != NULL;
 }
 

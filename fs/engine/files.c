@@ -32,7 +32,7 @@ static int get_attributes(Engine *engine, const Caller *caller, Node *node, uint
     if (node->claim && caller)
         waiters_cancel(engine, caller, node);
     int r = source_stat(&engine->store, node, handle, &entry->attr);
-    if (r == -ESTALE && !node->parent) {
+    if (r == -ESTALE && !node->parent && !handle_is_lost(&engine->store, node)) {
         stat_shadow(node, &entry->attr);
         r = 0;
     }
@@ -115,7 +115,7 @@ int engine_handle_fd(Engine *engine, uint64_t fh)
 {
     engine_lock(engine);
     const Handle *handle = handle_by_id(&engine->store, fh);
-    int fd = handle ? handle->fd : -EBADF;
+    int fd = handle ? handle_fd(handle) : -EBADF;
     engine_unlock(engine);
     return fd;
 }
@@ -129,7 +129,7 @@ static int fd_to_write(Engine *engine, const Caller *caller, const Handle *handl
     if (r < 0)
         return r;
     source_write_as(&engine->store, caller, node);
-    return handle->fd;
+    return handle_fd(handle);
 }
 
 int engine_handle_fd_to_write(Engine *engine, const Caller *caller, uint64_t fh)

@@ -55,8 +55,8 @@ static int guard_node(Engine *engine, const Caller *caller, const Node *node, Cl
 
 static bool is_held(const Engine *engine, const Node *node)
 {
-    for (uint32_t i = node->claim; i; i = claim_at(&engine->claims, i)->node_next) {
-        ClaimState state = claim_at(&engine->claims, i)->state;
+    for (uint32_t i = node->claim; i; i = claim_peek(&engine->claims, i)->node_next) {
+        ClaimState state = claim_peek(&engine->claims, i)->state;
         if (state == CLAIM_HELD || state == CLAIM_LINGERING)
             return true;
     }
@@ -65,9 +65,9 @@ static bool is_held(const Engine *engine, const Node *node)
 
 /* What may be altered is decided by the innermost claim: a lock inside a lock is no member of the
  * outer one. To be seen, every one on the way must live. */
-static int guard_chain(Engine *engine, const Caller *caller, Node *node, ClaimAct act)
+static int guard_chain(Engine *engine, const Caller *caller, const Node *node, ClaimAct act)
 {
-    for (; node; node = node_parent(&engine->store, node)) {
+    for (; node; node = node_above(&engine->store, node)) {
         if (node->severed)
             return -ENOENT;
         int r = node->claim ? guard_node(engine, caller, node, act) : 0;
@@ -92,14 +92,14 @@ int guard_path(Engine *engine, Node *dir)
 static const Node *innermost_claimed(const Engine *engine, const Node *node)
 {
     while (node && !node->claim)
-        node = node_parent(&engine->store, node);
+        node = node_above(&engine->store, node);
     return node;
 }
 
 uint64_t guard_token(const Engine *engine, const Node *node)
 {
     const Node *claimed = innermost_claimed(engine, node);
-    return claimed ? claim_at(&engine->claims, claimed->claim)->token : 0;
+    return claimed ? claim_peek(&engine->claims, claimed->claim)->token : 0;
 }
 
 int guard_handle(Engine *engine, const Caller *caller, const Node *node, uint64_t token)

@@ -197,6 +197,14 @@ static void describe(Engine *engine, const Claim *claim, HealRecord *record)
     set_cause(record, claim, owner);
 }
 
+static void count(EngineStats *stats, const HealRecord *record)
+{
+    bool named = record->code > 0 && record->code < STATS_SIGNALS;
+    stats->healed[record->cause]++;
+    if (record->cause == HEAL_SIGNALLED)
+        stats->healed_by_signal[named ? record->code : 0]++;
+}
+
 void heals_note(Engine *engine, const Claim *claim, const HealPlace *kept)
 {
     HealRecord spare = {0}, *record = record_new(engine, &spare);
@@ -207,7 +215,7 @@ void heals_note(Engine *engine, const Claim *claim, const HealPlace *kept)
                                                       claim_name(&engine->claims, claim)));
         add(engine, record, kept);
     }
-    engine_stats(engine)->healed[record->cause]++;
+    count(engine_stats(engine), record);
     log_heal(engine, claim, record);
     if (!claim->broken)
         notice_send(engine, &(Notice){.kind = NOTICE_HEALED, .claim = claim, .heal = record});

@@ -22,6 +22,7 @@ typedef struct {
     uint8_t kind;  /* ClaimKind */
     char comm[CLAIM_COMM_SIZE];
     int64_t bytes; /* that its content takes; -1: not measured yet */
+    uint64_t room[3];
 } HealRecord;
 
 /* A copy, to be looked at without the lock. */

@@ -1,6 +1,8 @@
 #include "engine/layout.h"
 
 #include "base/crash-point.h"
+#include "engine/heals.h"
+#include "engine/lasting.h"
 #include "engine/tables.h"
 
 #include <errno.h>
@@ -38,6 +40,10 @@ static const struct {
 /* Has been the same in all versions. */
 #define JOURNAL_RECORD sizeof(JournalShared)
 
+/* Not there before version 3, and not converted: there is room in them. */
+#define OTHER_RECORDS                                                                              \
+    (sizeof(HealRecord) + sizeof(TotalsRecord) + sizeof(Lasting) + ENGINE_ABOVE_RECORD)
+
 static bool is_known(uint32_t version)
 {
     return version >= 1 && version < G_N_ELEMENTS(versions);
@@ -45,7 +51,7 @@ static bool is_known(uint32_t version)
 
 uint32_t layout_record_sizes(uint32_t version)
 {
-    uint32_t sum = JOURNAL_RECORD;
+    uint32_t sum = JOURNAL_RECORD + (version >= 3 ? OTHER_RECORDS : 0);
     for (int t = 0; is_known(version) && t < LAYOUT_TABLES; t++)
         sum += versions[version].records[t];
     return is_known(version) ? sum : 0;

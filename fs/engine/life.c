@@ -28,18 +28,43 @@ static void note_exit(Engine *engine, Owner *owner)
         owner->exit_status = status;
 }
 
+/* A cgroup ends with its last member, but not while the process lives that took the claim in it and
+ * was moved elsewhere since. Without a pidfd that one is gone. */
+static bool is_dead(const Owner *owner)
+{
+    if (owner->cgroup_events < 0)
+        return pidfd_is_dead(owner);
+    return identity_cgroup_empty(owner->cgroup_events) == 1 &&
+           (owner->pidfd < 0 || pidfd_is_dead(owner));
+}
+
 bool life_owner_is_dead(Engine *engine, Owner *owner)
 {
     if (owner->dead || owner->asked == engine->operation)
         return owner->dead;
-    if (owner->cgroup_events >= 0)
-        owner->dead = identity_cgroup_empty(owner->cgroup_events) == 1;
-    else
-        owner->dead = pidfd_is_dead(owner);
+    if (owner_is_unproven(owner)) {
+        owner_prove(engine, owner);
+        if (!owner->dead && !owner_is_unproven(owner))
+            reaper_watch(engine, owner);
+    } else
+        owner->dead = is_dead(owner);
     owner->asked = engine->operation;
     if (owner->dead)
         note_exit(engine, owner);
     return owner->dead;
+}
+
+/* Without keeping the record in the journal: what is noted in it is asked anew after a takeover. */
+static bool owner_lives(const Engine *engine, const Owner *owner)
+{
+    if (owner->dead || owner->cgroup_events >= 0)
+        return false;
+    if (owner->asked == engine->operation)
+        return true;
+    bool lives = !pidfd_is_dead(owner);
+    if (lives)
+        ((Owner *)owner)->asked = engine->operation;
+    return lives;
 }
 
 static bool passes_to_heir(Engine *engine, Claim *claim)
@@ -65,9 +90,9 @@ static Claim *living_below(Engine *engine, const Node *node)
         const Claim *seen = slot_peek(&table->claims, i);
         if (!slot_is_used(&table->claims, i) || seen->state != CLAIM_HELD)
             continue;
-        Claim *claim = claim_at(table, i);
-        if (!node_is_below(&engine->store, node_at(&engine->store, claim->dir), node))
+        if (!node_is_below(&engine->store, node_peek(&engine->store, seen->dir), node))
             continue;
+        Claim *claim = claim_at(table, i);
         if (!life_owner_is_dead(engine, owner_at(table, claim->owner)) ||
             (claim->heir && !life_owner_is_dead(engine, owner_at(table, claim->heir))))
             return claim;
@@ -79,18 +104,19 @@ static bool still_lingers(Engine *engine, const Claim *claim, const Node *node)
 {
     Claim *on = slot_find_id(&engine->claims.claims, claim->linger_on);
     return on && on->state == CLAIM_HELD &&
-           node_is_below(&engine->store, node_at(&engine->store, on->dir), node) &&
+           node_is_below(&engine->store, node_peek(&engine->store, on->dir), node) &&
            !life_owner_is_dead(engine, owner_at(&engine->claims, on->owner));
 }
 
-static void count_uid(Engine *engine, uid_t uid, int by)
+static void count_held(Engine *engine, const Claim *claim, int by)
 {
-    gpointer key = GUINT_TO_POINTER(uid);
-    uint32_t count = life_held_by_uid(engine, uid) + (uint32_t)by;
+    gpointer key = GUINT_TO_POINTER(claim->uid);
+    uint32_t count = life_held_by_uid(engine, claim->uid) + (uint32_t)by;
     if (count)
         g_hash_table_insert(engine->per_uid, key, GUINT_TO_POINTER(count));
     else
         g_hash_table_remove(engine->per_uid, key);
+    engine->held_by_kind[claim->kind] += (uint32_t)by;
 }
 
 uint32_t life_held_by_uid(const Engine *engine, uid_t uid)
@@ -108,13 +134,13 @@ void life_set_state(Engine *engine, Claim *claim, ClaimState state)
     bool did = counts_as_held(claim);
     claim_table_set_state(&engine->claims, claim, state);
     if (did != counts_as_held(claim))
-        count_uid(engine, claim->uid, did ? -1 : 1);
+        count_held(engine, claim, did ? -1 : 1);
 }
 
 /* A directory whose owner died stays while somebody else's living claim lies inside. */
 static void settle_dead(Engine *engine, Claim *claim)
 {
-    const Node *node = node_at(&engine->store, claim->node);
+    const Node *node = node_peek(&engine->store, claim->node);
     if (claim->linger_on && still_lingers(engine, claim, node)) {
         life_set_state(engine, claim, CLAIM_LINGERING);
         return;
@@ -150,6 +176,15 @@ Claim *life_current(Engine *engine, Claim *claim)
     return claim;
 }
 
+const Claim *life_look(Engine *engine, uint32_t index)
+{
+    const Claim *claim = slot_look(&engine->claims.claims, index);
+    if (!claim || (claim->state == CLAIM_HELD &&
+                   owner_lives(engine, owner_peek(&engine->claims, claim->owner))))
+        return claim;
+    return life_current(engine, claim_at(&engine->claims, index));
+}
+
 Claim *life_find(Engine *engine, const Node *dir, const char *name)
 {
     if (engine->claims.claims.live == 0)
@@ -161,8 +196,11 @@ Claim *life_find(Engine *engine, const Node *dir, const char *name)
 void life_sweep(Engine *engine)
 {
     for (uint32_t o = 1; o <= engine->claims.owners.used; o++) {
-        Owner *owner = slot_find(&engine->claims.owners, o);
-        if (!owner || !owner->claims || !life_owner_is_dead(engine, owner))
+        const Owner *seen = slot_look(&engine->claims.owners, o);
+        if (!seen || !seen->claims || owner_lives(engine, seen))
+            continue;
+        Owner *owner = owner_at(&engine->claims, o);
+        if (!life_owner_is_dead(engine, owner))
             continue;
         owner->holds++; /* what follows may end its last claim */
         uint32_t next;
@@ -215,8 +253,9 @@ void life_recover(Engine *engine, Claim *claim)
 {
     node_pin(node_at(&engine->store, claim->dir));
     node_pin(node_at(&engine->store, claim->node));
+    claim->cleared_at = 0; /* the other worker's count */
     if (counts_as_held(claim))
-        count_uid(engine, claim->uid, 1);
+        count_held(engine, claim, 1);
     else if (claim->broken) /* no death tells of it */
         reaper_take_away(engine, claim);
 }
@@ -233,7 +272,7 @@ void life_begin(Engine *engine, Claim *claim, Owner *owner, Owner *heir)
     CRASH_POINT("claim-joined");
     count_below(engine, dir, 1);
     engine->places_changed++;
-    count_uid(engine, claim->uid, 1);
+    count_held(engine, claim, 1);
     claim_table_add(&engine->claims, claim, owner, heir);
     owner_in_use(engine, owner);
     if (heir)
@@ -250,9 +289,9 @@ void life_begin(Engine *engine, Claim *claim, Owner *owner, Owner *heir)
 /* What waited inside a dead directory is over: the directory may go now. */
 static void release_lingerers(Engine *engine, const Node *dir)
 {
-    for (; dir; dir = node_parent(&engine->store, dir)) {
-        for (uint32_t i = dir->claim; i; i = claim_at(&engine->claims, i)->node_next) {
-            Claim *claim = claim_at(&engine->claims, i);
+    for (; dir; dir = node_above(&engine->store, dir)) {
+        for (uint32_t i = dir->claim; i; i = claim_peek(&engine->claims, i)->node_next) {
+            const Claim *claim = claim_peek(&engine->claims, i);
             if (claim->state == CLAIM_LINGERING)
                 reaper_look_again(engine, claim->owner);
         }
@@ -265,7 +304,7 @@ void life_end(Engine *engine, Claim *claim)
     Owner *heir = claim->heir ? owner_at(&engine->claims, claim->heir) : NULL;
     Node *dir = node_at(&engine->store, claim->dir);
     if (counts_as_held(claim))
-        count_uid(engine, claim->uid, -1);
+        count_held(engine, claim, -1);
     count_below(engine, dir, -1);
     leave_node(engine, claim);
     CRASH_POINT("claim-left");
@@ -309,11 +348,11 @@ void life_transfer(Engine *engine, Claim *claim, Owner *owner)
 {
     Owner *old = owner_at(&engine->claims, claim->owner);
     Owner *heir = claim->heir ? owner_at(&engine->claims, claim->heir) : NULL;
-    count_uid(engine, claim->uid, -1);
+    count_held(engine, claim, -1);
     claim_table_transfer(&engine->claims, claim, owner);
     claim->uid = owner->uid;
     claim->reason = OWNER_TRANSFERRED;
-    count_uid(engine, claim->uid, 1);
+    count_held(engine, claim, 1);
     owner_in_use(engine, owner);
     owner_settle(engine, old);
     if (heir)

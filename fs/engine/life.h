@@ -21,6 +21,9 @@ bool life_owner_is_dead(Engine *engine, Owner *owner);
  * lock. */
 Claim *life_current(Engine *engine, Claim *claim);
 
+/* The same by slot, to read only: what has not changed since is left alone. NULL: none in use. */
+const Claim *life_look(Engine *engine, uint32_t index);
+
 /* The claim of a name, up to date. */
 Claim *life_find(Engine *engine, const Node *dir, const char *name);
 

@@ -392,7 +392,9 @@ static void count_standing(Engine *engine)
 
 int observed_list(Engine *engine, uint64_t dir, ObservedList *out)
 {
-    engine_lock(engine);
+    Creds creds;
+    creds_init_thread(&creds, &engine->serving_creds);
+    engine_lock_aside(engine, &creds);
     Node *top = node_by_id(&engine->store, dir);
     if (top) {
         *out = (ObservedList){
@@ -407,7 +409,7 @@ int observed_list(Engine *engine, uint64_t dir, ObservedList *out)
         out->made = engine->observed->made;
         out->forgotten = engine->observed->forgotten;
     }
-    engine_unlock(engine);
+    engine_unlock_aside(engine);
     return top ? 0 : -ESTALE;
 }
 

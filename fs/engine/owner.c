@@ -1,6 +1,7 @@
 #include "engine/owner.h"
 
 #include "base/crash-point.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "engine/life.h"
 #include "engine/reaper.h"
@@ -335,11 +336,18 @@ int owner_of_pid(Engine *engine, pid_t pid, OwnerFound *found)
     return 0;
 }
 
+/* And proven to be that one: its pid is nobody else's while it lives. A cgroup outlives the process
+ * that its record names. */
+static bool is_process(const Owner *owner)
+{
+    return owner->pidfd >= 0 && owner->scope != OWNER_SCOPE_CGROUP;
+}
+
 static bool is_family_of(Engine *engine, pid_t pid, Owner *owner)
 {
     if (life_owner_is_dead(engine, owner))
         return false;
-    if (pid == owner->pid)
+    if (pid == owner->pid && is_process(owner))
         return true;
     Pidref ref = {
         .pid = owner->pid,
@@ -357,7 +365,7 @@ static bool is_family_of(Engine *engine, pid_t pid, Owner *owner)
 /* A living owner's pid is nobody else's, so a thread of that number is its first one. */
 static bool is_first_thread(Engine *engine, const Caller *caller, Owner *owner)
 {
-    return caller->tid == owner->pid && !life_owner_is_dead(engine, owner);
+    return caller->tid == owner->pid && is_process(owner) && !life_owner_is_dead(engine, owner);
 }
 
 static int caller_process(Engine *engine, const Caller *caller, pid_t *pid)
@@ -384,10 +392,23 @@ bool owner_is_family(Engine *engine, const Caller *caller, const Claim *claim)
            owner_is_family_of(engine, caller, owner_at(&engine->claims, claim->heir));
 }
 
+void owner_prove(Engine *engine, Owner *owner)
+{
+    AUTO_PROOF Proof proof = PROOF_NONE;
+    creds_as_daemon(engine->store.creds);
+    proof_of_owner(engine->proc, owner, &proof);
+    if (proof.life == PIDREF_UNKNOWN)
+        return;
+    owner->dead = proof.life == PIDREF_DEAD;
+    owner->pidfd = fd_take(&proof.ref.fd);
+    owner->cgroup_events = fd_take(&proof.cgroup_events);
+}
+
 void owner_recover(Engine *engine, Owner *owner)
 {
     engine->exec_watches += owner->exec_watch >= 0;
-    if (owner->pidfd >= 0 && reaper_watch(engine, owner) < 0)
+    bool watchable = owner->pidfd >= 0 || owner->cgroup_events >= 0;
+    if (watchable && reaper_watch(engine, owner) < 0)
         log_warning("cannot watch pid %d for its death: its locks go when somebody looks",
                     owner->pid);
     if (owner->dead && owner->claims)

@@ -59,6 +59,15 @@ void owner_discard(Engine *engine, Owner *owner);
 /* Watches again, in a table taken up from a process that died. */
 void owner_recover(Engine *engine, Owner *owner);
 
+/* Proves one without descriptors: it has them again, or is dead, or cannot be proven now. */
+void owner_prove(Engine *engine, Owner *owner);
+
+/* Does it lack what tells whether it lives? */
+static inline bool owner_is_unproven(const Owner *owner)
+{
+    return !owner->dead && owner->pidfd < 0 && owner->cgroup_events < 0;
+}
+
 /* The record for an owner of an earlier mount: living, with the descriptors of the proof (which are
  * taken), or dead, `presumed` (see heals.h) for that reason. NULL: no room. */
 Owner *owner_adopt(Engine *engine, const Owner *was, Proof *proof, uint8_t presumed);

@@ -21,8 +21,10 @@ static PidrefLife prove_process(const Proc *proc, const Owner *owner, Pidref *re
 static PidrefLife prove_cgroup(const Proc *proc, const Owner *owner, Proof *proof)
 {
     int r = scope_cgroup_reopen(proc, owner->cgroup_id, &proof->cgroup_events);
-    if (r <= 0)
-        return r == 0 ? PIDREF_DEAD : PIDREF_UNKNOWN;
+    if (r == 0)
+        return prove_process(proc, owner, &proof->ref);
+    if (r < 0)
+        return PIDREF_UNKNOWN;
     if (prove_process(proc, owner, &proof->ref) != PIDREF_ALIVE)
         proof->ref = (Pidref){
             .pid = owner->pid, .fd = -1, .start_time = owner->start_time, .inode = owner->inode};

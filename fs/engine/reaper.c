@@ -67,16 +67,21 @@ void reaper_free(Engine *engine)
 int reaper_watch(Engine *engine, Owner *owner)
 {
     uint64_t id = slot_id(&engine->claims.owners, owner_index(&engine->claims, owner));
-    if (owner->cgroup_events >= 0)
-        return death_watch_add_cgroup(engine->reaper->watch, owner->cgroup_events, id);
-    return death_watch_add_process(engine->reaper->watch, owner->pidfd, id);
+    DeathWatch *watch = engine->reaper->watch;
+    if (owner->cgroup_events < 0)
+        return death_watch_add_process(watch, owner->pidfd, id);
+    int r = death_watch_add_cgroup(watch, owner->cgroup_events, id);
+    if (r == 0 && owner->pidfd >= 0)
+        r = death_watch_add_member(watch, owner->pidfd, id);
+    return r;
 }
 
 void reaper_unwatch(Engine *engine, Owner *owner)
 {
-    int fd = owner->cgroup_events >= 0 ? owner->cgroup_events : owner->pidfd;
-    if (fd >= 0)
-        death_watch_remove(engine->reaper->watch, fd);
+    if (owner->cgroup_events >= 0)
+        death_watch_remove(engine->reaper->watch, owner->cgroup_events);
+    if (owner->pidfd >= 0)
+        death_watch_remove(engine->reaper->watch, owner->pidfd);
 }
 
 void reaper_look_again(Engine *engine, uint32_t owner)
@@ -140,20 +145,18 @@ int reaper_remove(Engine *engine, Node *dir, const char *name)
 
 void reaper_lock(Engine *engine)
 {
-    engine_lock(engine);
-    engine->store.creds = &engine->reaper_creds;
+    engine_lock_aside(engine, &engine->reaper_creds);
 }
 
 void reaper_unlock(Engine *engine)
 {
-    engine->store.creds = &engine->serving_creds;
-    engine_unlock(engine);
+    engine_unlock_aside(engine);
 }
 
 static void path_to(Engine *engine, const Node *dir, GString *path)
 {
     g_string_truncate(path, 0);
-    for (; node_parent(&engine->store, dir); dir = node_parent(&engine->store, dir)) {
+    for (; dir->parent; dir = node_above(&engine->store, dir)) {
         if (path->len)
             g_string_prepend_c(path, '/');
         g_string_prepend(path, names_get(&engine->names, dir->name));
@@ -265,7 +268,7 @@ static void look_again(Engine *engine)
         if (again->len) {
             uint32_t slot = g_array_index(again, uint32_t, again->len - 1);
             g_array_set_size(again, again->len - 1);
-            if (slot_find(&engine->claims.owners, slot))
+            if (slot_is_used(&engine->claims.owners, slot))
                 id = slot_id(&engine->claims.owners, slot);
         }
         bool more = again->len > 0;
@@ -309,7 +312,7 @@ static void queue_failed(Engine *engine)
 {
     engine->reaper->failed = false;
     for (uint32_t i = 1; i <= engine->claims.owners.used; i++) {
-        const Owner *owner = slot_find(&engine->claims.owners, i);
+        const Owner *owner = slot_look(&engine->claims.owners, i);
         if (owner && owner->dead && owner->claims)
             g_array_append_val(engine->reaper->look_again, i);
     }

@@ -2,15 +2,19 @@
 
 #include "base/crash-point.h"
 #include "base/fd.h"
+#include "engine/entry.h"
 #include "engine/heals.h"
 #include "engine/life.h"
 #include "engine/owner.h"
 #include "engine/vacate.h"
 #include "store/act.h"
+#include "store/reopen.h"
 
 #include <dirent.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct {
     GHashTable *named; /* descriptors */
@@ -91,12 +95,62 @@ static void sweep_names(Engine *engine)
     names_sweep(&engine->names, marks);
 }
 
+int engine_recover_without(int file)
+{
+    const uint32_t lost = 1;
+    ssize_t n = pwrite(file, &lost, sizeof lost, offsetof(JournalShared, lost));
+    return n < 0 ? -errno : n == sizeof lost ? 0 : -ENOSPC;
+}
+
+static void forget_descriptors(Engine *engine)
+{
+    reopen_forget(&engine->store);
+    for (uint32_t i = 1; i <= engine->claims.owners.used; i++) {
+        Owner *owner = slot_find(&engine->claims.owners, i);
+        if (!owner)
+            continue;
+        owner->pidfd = owner->exec_watch = owner->cgroup_events = -1;
+        owner_prove(engine, owner);
+    }
+}
+
+/* In the log: whom a lost file will be missed by. */
+static void report_lost(Engine *engine)
+{
+    for (uint32_t i = 1; i <= engine->store.handles.used; i++) {
+        const Handle *handle = slot_look(&engine->store.handles, i);
+        if (!handle || handle->fd >= 0)
+            continue;
+        const Node *node = node_at(&engine->store, handle->node);
+        Node *dir = node_parent(&engine->store, node);
+        log_limited(&engine->refuse_lines,
+                    "an open file of thread %u is lost, calls on it fail with ESTALE: %s %s",
+                    handle->opener,
+                    dir ? entry_path(engine, dir, names_get(&engine->names, node->name)) : "it",
+                    dir ? "cannot be opened again" : "had been removed");
+    }
+}
+
+unsigned engine_recover_rest(Engine *engine)
+{
+    if (!engine->store.lost)
+        return 0;
+    engine_lock(engine);
+    unsigned left = reopen_handles(&engine->store);
+    report_lost(engine);
+    engine_unlock(engine);
+    engine->store.lost = false;
+    __atomic_store_n(&engine->journal.shared->lost, 0, __ATOMIC_RELEASE);
+    return left;
+}
+
 /* Counts and links anew: what comes of it is the same each time. */
 static void rebuild(Engine *engine)
 {
     store_recover(&engine->store);
     claim_table_recover(&engine->claims);
     g_hash_table_remove_all(engine->per_uid);
+    memset(engine->held_by_kind, 0, sizeof engine->held_by_kind);
     for (uint32_t i = 1; i <= engine->claims.claims.used; i++)
         if (slot_is_used(&engine->claims.claims, i))
             life_recover(engine, claim_at(&engine->claims, i));
@@ -130,7 +184,11 @@ int engine_recover(Engine *engine, bool (*keep)(void *ctx, int fd), void *ctx,
         log_error("the state of this mount is damaged: %s", problem);
         return -EPROTO;
     }
+    if (engine->journal.shared->lost)
+        forget_descriptors(engine);
     rebuild(engine);
+    if (engine->store.lost)
+        reopen_handles(&engine->store);
     let_go(engine);
     CRASH_POINT("recovered");
     Descriptors fds = {.keep = keep, .ctx = ctx};

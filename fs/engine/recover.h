@@ -12,6 +12,13 @@
 
 #include "engine/notice.h"
 
+/* Or of all processes that served: descriptors went with them (but for those the file and the
+ * source are given by), and whoever begins again has said so with engine_recover_without(). Then
+ * owners are proven anew and files are opened again; engine_recover_rest() does, once the
+ * interrupted request is finished, what that one was in the way of. A takeover that is killed
+ * before that begins again.
+ */
+
 typedef struct {
     uint32_t claims;    /* carried over */
     uint32_t undone;    /* records brought back */
@@ -23,6 +30,13 @@ typedef struct {
 /* `keep` says of a descriptor that it is not the tables' but somebody's all the same. */
 int engine_recover(Engine *engine, bool (*keep)(void *ctx, int fd), void *ctx,
                    EngineRecovery *recovery);
+
+/* Before engine_init(): no descriptor that the records in `file` name is there any more. 0 or
+ * negative errno. */
+int engine_recover_without(int file);
+
+/* Returns how many open files are lost. */
+unsigned engine_recover_rest(Engine *engine);
 
 /* After a death in JOURNAL_BACKGROUND. */
 void engine_recover_background(Engine *engine);

@@ -6,6 +6,7 @@
 #include "engine/notice.h"
 #include "engine/observed.h"
 #include "engine/reserved.h"
+#include "engine/snapshot-walk.h"
 #include "engine/vacate.h"
 
 #include <linux/fs.h>
@@ -214,6 +215,8 @@ static void settle_exchange(Rename *rn, Node *now_from, Node *now_to)
 
 static void move_node(Rename *rn, Node *node, const End *from, const End *to)
 {
+    if (node->claims_below)
+        snapshot_walk_disturb(rn->engine);
     life_carry(rn->engine, node->claims_below, from->dir, to->dir);
     node_move(&rn->engine->store, node, to->dir, to->name);
 }

@@ -6,12 +6,13 @@
 
 #include <string.h>
 
-/* The path from `top` down to the claim into `path`; false: it is not below. */
+/* The path from `top` down to the claim into `path`; false: it is not below. Only looks: the
+ * journal need not keep what is looked at. */
 static bool path_below(Engine *engine, const Node *top, const Claim *claim, GString *path)
 {
     g_string_assign(path, claim_name(&engine->claims, claim));
-    const Node *dir = node_at(&engine->store, claim->dir);
-    for (; dir && dir != top; dir = node_parent(&engine->store, dir)) {
+    const Node *dir = node_peek(&engine->store, claim->dir);
+    for (; dir && dir != top; dir = node_above(&engine->store, dir)) {
         g_string_prepend_c(path, '/');
         g_string_prepend(path, names_get(&engine->names, dir->name));
     }
@@ -37,7 +38,7 @@ static SnapshotClaim copy_claim(const Engine *engine, const Claim *claim)
         .token = claim->token,
         .acquired_ns = claim->acquired_ns,
         .rule = rule_set_rule(engine->rules, claim->rule),
-        .owner = copy_owner(owner_at(&engine->claims, claim->owner)),
+        .owner = copy_owner(owner_peek(&engine->claims, claim->owner)),
         .caller_pid = claim->caller_pid,
         .kind = (ClaimKind)claim->kind,
         .state = (ClaimState)claim->state,
@@ -58,7 +59,7 @@ bool snapshot_claim(Engine *engine, const Node *dir, const Claim *claim, Snapsho
     return true;
 }
 
-static void begin(Engine *engine, Snapshot *snapshot)
+void snapshot_begin(Engine *engine, Snapshot *snapshot)
 {
     snapshot->now_ns = clock_real_ns();
     snapshot->claims = g_array_new(FALSE, FALSE, sizeof(SnapshotClaim));
@@ -67,14 +68,14 @@ static void begin(Engine *engine, Snapshot *snapshot)
     snapshot->waiters = waiters_list(engine, snapshot->now_ns);
 }
 
-static void add(Engine *engine, const Node *top, Claim *claim, Snapshot *snapshot)
+void snapshot_add(Engine *engine, const Node *top, const Claim *claim, GString *path,
+                  Snapshot *snapshot)
 {
-    claim = life_current(engine, claim);
-    if (!claim || (claim->state != CLAIM_HELD && claim->state != CLAIM_LINGERING) ||
-        !path_below(engine, top, claim, engine->path))
+    if ((claim->state != CLAIM_HELD && claim->state != CLAIM_LINGERING) ||
+        !path_below(engine, top, claim, path))
         return;
     SnapshotClaim copy = copy_claim(engine, claim);
-    copy.path = g_string_chunk_insert(snapshot->strings, engine->path->str);
+    copy.path = g_string_chunk_insert_len(snapshot->strings, path->str, (gssize)path->len);
     g_array_append_val(snapshot->claims, copy);
 }
 
@@ -103,28 +104,17 @@ static void add_unowned(void *user, const Unowned *unowned)
     g_array_append_val(snapshot->claims, copy);
 }
 
-int snapshot_take(Engine *engine, uint64_t dir, Snapshot *out)
+void snapshot_add_unowned(Engine *engine, Node *top, Snapshot *snapshot)
 {
-    engine_lock(engine);
-    Node *top = node_by_id(&engine->store, dir);
-    if (top) {
-        begin(engine, out);
-        for (uint32_t i = 1; i <= engine->claims.claims.used; i++) {
-            Claim *claim = slot_find(&engine->claims.claims, i);
-            if (claim)
-                add(engine, top, claim, out);
-        }
-        infer_each(engine, add_unowned, &(Unclaimed){engine, top, out});
-    }
-    engine_unlock(engine);
-    return top ? 0 : -ESTALE;
+    infer_each(engine, add_unowned, &(Unclaimed){engine, top, snapshot});
 }
 
-static int take_claim(Engine *engine, const Node *top, Claim *claim, Snapshot *out)
+static int take_claim(Engine *engine, const Node *top, uint32_t index, Snapshot *out)
 {
-    begin(engine, out);
+    const Claim *claim = life_look(engine, index);
+    snapshot_begin(engine, out);
     if (claim)
-        add(engine, top, claim, out);
+        snapshot_add(engine, top, claim, engine->path, out);
     if (out->claims->len)
         return 0;
     snapshot_done(out);
@@ -134,9 +124,11 @@ static int take_claim(Engine *engine, const Node *top, Claim *claim, Snapshot *o
 static int take_name(Engine *engine, Node *top, const char *name, Snapshot *out)
 {
     const Unowned *unowned = infer_find(engine, top, name);
-    if (!unowned)
-        return take_claim(engine, top, life_find(engine, top, name), out);
-    begin(engine, out);
+    if (!unowned) {
+        const Claim *claim = life_find(engine, top, name);
+        return take_claim(engine, top, claim ? claim_index(&engine->claims, claim) : 0, out);
+    }
+    snapshot_begin(engine, out);
     add_unowned(&(Unclaimed){engine, top, out}, unowned);
     return 0;
 }
@@ -154,12 +146,13 @@ int snapshot_take_node(Engine *engine, const Caller *caller, uint64_t id, Snapsh
 {
     engine_lock(engine);
     const Node *node = node_by_id(&engine->store, id);
-    Claim *claim = node && node->claim ? claim_at(&engine->claims, node->claim) : NULL;
     int r = node ? -ENODATA : -ESTALE;
-    if (claim)
+    if (node && node->claim) {
+        const Claim *claim = claim_peek(&engine->claims, node->claim);
         waiters_cancel(engine, caller, node);
-    if (claim && take_claim(engine, node_at(&engine->store, claim->dir), claim, out) == 0)
-        r = 0;
+        if (take_claim(engine, node_peek(&engine->store, claim->dir), node->claim, out) == 0)
+            r = 0;
+    }
     engine_unlock(engine);
     return r;
 }

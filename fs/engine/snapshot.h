@@ -46,17 +46,23 @@ typedef struct {
     RuleSet *rules;
 } Snapshot;
 
-/* Unowned entries that were met are among the claims. Takes the lock. -ESTALE: there is no such
- * directory. */
-int snapshot_take(Engine *engine, uint64_t dir, Snapshot *out);
-
-/* The claim, or unowned entry, of one name; -ENOENT: none. */
+/* All claims below a directory: snapshot_walk(). The claim, or unowned entry, of one name; -ENOENT:
+ * none. */
 int snapshot_take_one(Engine *engine, uint64_t dir, const char *name, Snapshot *out);
 
 /* The first claim on a node, by its name; -ENODATA: none. */
 int snapshot_take_node(Engine *engine, const Caller *caller, uint64_t node, Snapshot *out);
 
 void snapshot_done(Snapshot *snapshot);
+
+/* With the lock held, for snapshot_walk(): an empty one, and a claim as it stands, if it is one to
+ * be shown; path is scratch. */
+void snapshot_begin(Engine *engine, Snapshot *snapshot);
+void snapshot_add(Engine *engine, const Node *top, const Claim *claim, GString *path,
+                  Snapshot *snapshot);
+
+/* The unowned entries below that were met, which are shown among the claims. */
+void snapshot_add_unowned(Engine *engine, Node *top, Snapshot *snapshot);
 
 /* With the lock held, for a listener: one claim as seen from `dir`; false: it is not below. The
  * path is to be freed. */

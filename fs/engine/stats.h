@@ -26,6 +26,7 @@ typedef enum {
 } TakeoverCause;
 
 #define STATS_KINDS 5 /* of ClaimKind */
+#define STATS_SIGNALS 32
 
 /* Buckets end at 2^10 ns, 2^11 ns ... 2^29 ns (half a second); the last takes the rest. */
 #define STATS_FIRST_BUCKET 10
@@ -44,12 +45,17 @@ typedef struct {
     uint64_t released, published, unpacked, refused, contended, transferred, restored;
     uint64_t healed[HEAL_CAUSES];
     uint64_t takeovers[TAKEOVER_CAUSES];
-    uint64_t resent; /* requests that the kernel gave to another worker */
+    uint64_t resent;                          /* requests that the kernel gave to another worker */
+    uint64_t healed_by_signal[STATS_SIGNALS]; /* 0: by one that has no name */
 } EngineStats;
 
+/* With room for more of them: those that another version did not have are 0. */
 typedef struct {
     SlotHead head;
-    EngineStats stats;
+    union {
+        EngineStats stats;
+        uint64_t room[62];
+    };
 } TotalsRecord;
 
 /* One request of this kind was served in that time. */

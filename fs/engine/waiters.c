@@ -50,7 +50,7 @@ static bool may_look_up(Waiters *waiters, int64_t now)
 static void find_out(Engine *engine, Waiter *waiter, const Claim *claim)
 {
     Identity id = IDENTITY_NONE;
-    const Owner *owner = owner_at(&engine->claims, claim->owner);
+    const Owner *owner = owner_peek(&engine->claims, claim->owner);
     creds_as_daemon(engine->store.creds);
     if (identity_resolve(engine->proc, engine->helpers, waiter->tid, OWNER_SCOPE_PROCESS, &id) < 0)
         return;
@@ -83,7 +83,7 @@ static void begin(Engine *engine, Waiter *waiter, const Caller *caller, const Cl
 
 void waiters_note(Engine *engine, const Caller *caller, const Claim *claim)
 {
-    if (claim->state != CLAIM_HELD || caller->tid == owner_at(&engine->claims, claim->owner)->pid)
+    if (claim->state != CLAIM_HELD || caller->tid == owner_peek(&engine->claims, claim->owner)->pid)
         return;
     Waiters *waiters = engine->waiters;
     Waiter *waiter = slot_of(waiters, claim->token, caller->tid);
@@ -101,8 +101,8 @@ void waiters_note(Engine *engine, const Caller *caller, const Claim *claim)
 void waiters_cancel(Engine *engine, const Caller *caller, const Node *node)
 {
     Waiters *waiters = engine->waiters;
-    for (uint32_t i = node->claim; i; i = claim_at(&engine->claims, i)->node_next) {
-        uint64_t token = claim_at(&engine->claims, i)->token;
+    for (uint32_t i = node->claim; i; i = claim_peek(&engine->claims, i)->node_next) {
+        uint64_t token = claim_peek(&engine->claims, i)->token;
         Waiter *waiter = slot_of(waiters, token, caller->tid);
         if (waiter->token != token || waiter->tid != caller->tid || !waiter->attempts ||
             clock_real_ns() - waiter->last_ns > SETTLE_NS)

@@ -20,6 +20,7 @@ struct FuseServer {
     char *buffer; /* the request being served; in the state file */
     size_t buffer_size;
     bool inline_jobs; /* nothing goes to the pool: the answer is wanted before the next step */
+    unsigned resent;  /* requests that the kernel gave out once more, not told of yet */
     bool swallow;     /* answers are not for the kernel, which has them already */
     char *io;         /* for replies with data, of the serving thread */
     GThreadPool *pool;

@@ -152,14 +152,26 @@ static void serve(FuseServer *server, size_t size)
     stats_request(&server->engine->lasting->requests, head.opcode, clock_boot_ns() - begin);
 }
 
+/* The kernel resends all at once, so the first that it does not resend is mostly the end of them.
+ */
+static void note_resent(FuseServer *server, uint64_t unique)
+{
+    if (unique & REQUEST_RESENT) {
+        engine_stats(server->engine)->resent++;
+        server->resent++;
+    } else if (server->resent) {
+        log_info("%u requests were resent by the kernel", server->resent);
+        server->resent = 0;
+    }
+}
+
 void fuse_server_serve(FuseServer *server, size_t size, bool again)
 {
     struct fuse_in_header *head = (void *)server->buffer;
     Engine *engine = server->engine;
     CRASH_POINT("request-read");
     engine_request_begin(engine, head->unique, again);
-    if (head->unique & REQUEST_RESENT)
-        engine_stats(engine)->resent++;
+    note_resent(server, head->unique);
     serve(server, size);
     act_forsake(&engine->store);
     if (journal_is_open(&engine->journal)) /* no answer, or one that comes from the pool */
@@ -239,7 +251,7 @@ int fuse_server_new(Engine *engine, int fd, const FuseServerOptions *options, Fu
     static const struct fuse_custom_io io = {.read = io_read, .writev = io_writev};
     FuseServer *server = g_new0(FuseServer, 1);
     server->engine = engine;
-    server->control = control_new(engine, virtual_wake, server);
+    server->control = control_new(engine, options->upgrade, virtual_wake, server);
     engine->request_names = request_names;
     server->options = *options;
     server->fd = fd;

@@ -11,6 +11,7 @@
 #ifndef LOCKFS_FUSE_SERVER_H
 #define LOCKFS_FUSE_SERVER_H
 
+#include "control/control.h"
 #include "engine/engine.h"
 
 typedef struct FuseServer FuseServer;
@@ -18,8 +19,9 @@ typedef struct FuseServer FuseServer;
 typedef struct {
     bool allow_other; /* let the kernel check permissions; offer ACLs */
     bool debug;
-    bool keep_cache; /* the source changes only through us */
-    bool flush;      /* the source reports errors at close (network) */
+    bool keep_cache;               /* the source changes only through us */
+    const ControlUpgrade *upgrade; /* NULL: another program cannot take over */
+    bool flush;                    /* the source reports errors at close (network) */
 } FuseServerOptions;
 
 int fuse_server_new(Engine *engine, int fd, const FuseServerOptions *options, FuseServer **out);

@@ -62,6 +62,11 @@ int death_watch_add_cgroup(DeathWatch *watch, int cgroup_events, uint64_t cookie
     return cookie == WAKE_COOKIE ? -EINVAL : add(watch, cgroup_events, EPOLLPRI, cookie);
 }
 
+int death_watch_add_member(DeathWatch *watch, int pidfd, uint64_t cookie)
+{
+    return cookie == WAKE_COOKIE ? -EINVAL : add(watch, pidfd, EPOLLIN | EPOLLET, cookie);
+}
+
 void death_watch_remove(DeathWatch *watch, int fd)
 {
     int saved = errno;

@@ -26,6 +26,10 @@ void death_watch_free(DeathWatch *watch);
  * 0 or negative errno (-EEXIST: it is in already; -ENOSPC, -ENOMEM; -EINVAL: that cookie). */
 int death_watch_add_process(DeathWatch *watch, int pidfd, uint64_t cookie);
 int death_watch_add_cgroup(DeathWatch *watch, int cgroup_events, uint64_t cookie);
+
+/* A process whose death alone decides nothing: it is reported once. */
+int death_watch_add_member(DeathWatch *watch, int pidfd, uint64_t cookie);
+
 void death_watch_remove(DeathWatch *watch, int fd);
 
 /* Wakes the waiter from any thread. */

@@ -22,8 +22,8 @@ typedef enum {
     OWNER_SCOPE_SESSION,   /* the leader of its session; where the leader is dead: the process */
     OWNER_SCOPE_CONTAINER, /* process 1 of the caller's pid namespace; in the daemon's own
                               namespace: the process */
-    OWNER_SCOPE_CGROUP,    /* gone when the caller's cgroup (v2) is empty; where there is none: the
-                              process */
+    OWNER_SCOPE_CGROUP,    /* gone when the caller's cgroup (v2) is empty and the process is gone;
+                              where there is no cgroup: the process */
 } OwnerScope;
 
 /* Why the owner is who it is; for people. */

@@ -225,6 +225,24 @@ int proc_text_groups(const char *text, size_t len, gid_t *groups, int max)
     return count;
 }
 
+bool proc_text_capabilities(const char *text, size_t len, uint64_t *out)
+{
+    Cursor c;
+    uint64_t value = 0;
+    if (!find_key(text, len, "CapEff:", &c))
+        return false;
+    skip_blanks(&c);
+    const char *start = c.at;
+    for (; c.at < c.end && isxdigit((unsigned char)*c.at); c.at++) {
+        int digit = *c.at <= '9' ? *c.at - '0' : (*c.at | 0x20) - 'a' + 10;
+        value = value << 4 | (uint64_t)digit;
+    }
+    if (c.at == start || c.at - start > 16 || !at_end(&c))
+        return false;
+    *out = value;
+    return true;
+}
+
 static bool copy_out(const char *from, size_t len, char *path, size_t size)
 {
     if (len >= size || memchr(from, '\0', len))

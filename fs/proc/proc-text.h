@@ -48,6 +48,9 @@ bool proc_text_argument(const char *text, size_t len, int n, const char **arg, s
  * max. */
 int proc_text_groups(const char *text, size_t len, gid_t *groups, int max);
 
+/* The CapEff: line: a bit for each capability. */
+bool proc_text_capabilities(const char *text, size_t len, uint64_t *out);
+
 /* The path of the unified (v2) hierarchy in /proc/PID/cgroup: what follows "0::". */
 bool proc_text_cgroup(const char *text, size_t len, char *path, size_t size);
 

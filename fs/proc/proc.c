@@ -392,3 +392,15 @@ int proc_groups(const Proc *proc, pid_t tid, gid_t *groups, int max)
     free(text);
     return n;
 }
+
+uint64_t proc_capabilities(const Proc *proc, pid_t tid)
+{
+    size_t size = STATUS_SIZE + NGROUPS_MAX * GROUP_TEXT;
+    char *text = malloc(size);
+    uint64_t found = 0;
+    ssize_t len = text ? proc_read(proc, tid, "status", text, size) : -1;
+    if (len > 0)
+        proc_text_capabilities(text, (size_t)len, &found);
+    free(text);
+    return found;
+}

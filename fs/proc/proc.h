@@ -86,6 +86,10 @@ int proc_pid_ns_id(const Proc *proc, pid_t pid, uint64_t *id);
 int proc_ns_id(const Proc *proc, pid_t pid, const char *kind, uint64_t *id);
 uint64_t proc_own_pid_ns_id(const Proc *proc);
 
+/* Effective capabilities of a thread in its own user namespace, a bit for each; 0 as well where
+ * they cannot be read. */
+uint64_t proc_capabilities(const Proc *proc, pid_t tid);
+
 /* Supplementary groups of a thread. Number of groups, at most `max`; -E2BIG when there are more. */
 int proc_groups(const Proc *proc, pid_t tid, gid_t *groups, int max);
 

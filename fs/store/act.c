@@ -4,6 +4,7 @@
 #include "base/crash-point.h"
 #include "base/fd.h"
 #include "store/reach.h"
+#include "store/reopen.h"
 
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -169,6 +170,8 @@ bool act_begin_append(Store *store, const Node *node, int fd, size_t size, int *
     if (!is_noted(store))
         return false;
     JournalAct *act = note(store, ACT_OP_APPEND, (unsigned)fd, node, "");
+    if (store->replaying && store->lost) /* the descriptor has another number now */
+        act->flags = journal_act(store->journal)->flags;
     if (repeats(store, act, result))
         return true;
     act->existed = fstat(fd, &act->st) == 0;
@@ -248,6 +251,13 @@ static int find_created(const struct stat *st, const FreeTest *test)
     return -1;
 }
 
+/* All descriptors are gone. Without O_EXCL the call can be made once more. */
+static int open_lost(Store *store, Node *dir, const JournalAct *act, const struct stat *now)
+{
+    bool made = act->flags & O_EXCL && (act->state == ACT_STATE_DONE || changed_since(act, now));
+    return made ? reopen_created(store, dir, act->name, (int)act->flags) : -1;
+}
+
 static bool was_renamed(Store *store, const JournalAct *act, Node *dir)
 {
     Node *new_dir = node_of(store, act->new_dir_dev, act->new_dir_ino);
@@ -268,6 +278,21 @@ static bool was_appended(JournalAct *act)
     return true;
 }
 
+/* The descriptor is gone, and its position with it: the size tells, since one operation is under
+ * way at a time. */
+static bool has_grown(Store *store, JournalAct *act)
+{
+    Node *node = node_of(store, act->dir_dev, act->dir_ino);
+    Place place;
+    struct stat now;
+    if (!act->existed || !node || reach_place(store, node, &place) < 0 ||
+        fstatat(place.fd, place.name, &now, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0)
+        return false;
+    off_t grown = now.st_size - act->st.st_size;
+    act->result = (int)MIN(grown, act->new_st.st_size);
+    return grown > 0;
+}
+
 /* Looks whether the act that was begun has happened; sets act->result. */
 static bool was_executed(Store *store, JournalAct *act, const FreeTest *test)
 {
@@ -277,7 +302,7 @@ static bool was_executed(Store *store, JournalAct *act, const FreeTest *test)
     if (act->op == ACT_OP_XATTR)
         return true; /* decided where it is repeated */
     if (act->op == ACT_OP_APPEND)
-        return was_appended(act);
+        return store->lost ? has_grown(store, act) : was_appended(act);
     if (!dir)
         return false;
     bool exists = stat_name(store, dir, act->name, &now);
@@ -288,7 +313,9 @@ static bool was_executed(Store *store, JournalAct *act, const FreeTest *test)
     case ACT_OP_LINK:
         return exists && changed_since(act, &now);
     case ACT_OP_CREATE:
-        act->result = exists ? find_created(&now, test) : -1;
+        act->result = !exists       ? -1
+                      : store->lost ? open_lost(store, dir, act, &now)
+                                    : find_created(&now, test);
         return act->result >= 0;
     case ACT_OP_UNLINK:
     case ACT_OP_RMDIR:
@@ -372,7 +399,9 @@ void act_recover(Store *store, bool (*is_free)(void *ctx, int fd), void *ctx)
         return;
     if (act->state == ACT_STATE_FORSAKEN)
         undo(store, act);
-    if (act->state != ACT_STATE_BEGUN) {
+    bool lost =
+        store->lost && act->state == ACT_STATE_DONE && act->op == ACT_OP_CREATE && act->result >= 0;
+    if (act->state != ACT_STATE_BEGUN && !lost) {
         store->replaying = act->state == ACT_STATE_DONE && act->result >= 0;
         return;
     }

@@ -9,6 +9,9 @@
 #include <unistd.h>
 
 #define GROUPS_MAX 1024
+#define FILE_RIGHTS                                                                                \
+    (1U << CAP_CHOWN | 1U << CAP_DAC_OVERRIDE | 1U << CAP_DAC_READ_SEARCH | 1U << CAP_FOWNER |     \
+     1U << CAP_FSETID)
 
 /* A root that may not (in a container, say) would act as itself for everybody, unnoticed. */
 static bool may_switch(void)
@@ -54,6 +57,7 @@ void creds_init_thread(Creds *creds, const Creds *from)
 {
     *creds = (Creds){
         .groups = from->groups,
+        .rights = from->rights,
         .groups_ctx = from->groups_ctx,
         .daemon_uid = from->daemon_uid,
         .daemon_gid = from->daemon_gid,
@@ -69,19 +73,19 @@ void creds_init_thread(Creds *creds, const Creds *from)
 }
 
 /* The raw call: the C library's changes all threads at once. */
-static void drop_groups(Creds *creds)
+static void drop_additions(Creds *creds)
 {
-    if (creds->has_groups) {
-        setfsuid(creds->daemon_uid);
+    if (creds->has_groups || creds->has_rights) {
+        setfsuid(creds->daemon_uid); /* from there to an ordinary uid all rights over files go */
         syscall(SYS_setgroups, 0, NULL);
         creds->uid = creds->daemon_uid;
-        creds->has_groups = false;
+        creds->has_groups = creds->has_rights = false;
     }
 }
 
 static void become(Creds *creds, uid_t uid, gid_t gid)
 {
-    drop_groups(creds);
+    drop_additions(creds);
     if (creds->uid == uid && creds->gid == gid)
         return;
     /* The group first: once the uid is an ordinary one, changing the group is not allowed. */
@@ -135,4 +139,19 @@ bool creds_add_groups(Creds *creds, const Caller *caller)
     setfsuid(caller->uid);
     creds->has_groups = done;
     return done;
+}
+
+bool creds_add_rights(Creds *creds, const Caller *caller)
+{
+    if (!creds->can_switch || !creds->rights || creds->has_rights || caller->uid == 0 ||
+        caller->tid <= 0)
+        return false;
+    uint32_t rights = (uint32_t)creds->rights(creds->groups_ctx, caller->tid) & FILE_RIGHTS;
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
+    if (!rights || syscall(SYS_capget, &head, data) != 0)
+        return false;
+    data[0].effective |= rights & data[0].permitted;
+    creds->has_rights = syscall(SYS_capset, &head, data) == 0;
+    return creds->has_rights;
 }

@@ -7,6 +7,12 @@
  *     AS_CALLER(creds, caller, r, some_call(...));      // r: 0 or negative errno; tried again with
  * the groups
  *
+ * What a caller may do as a user, root in a container's user namespace may do to all files whose
+ * owner and group are mapped there; and a capability can be held by whoever. With allow_other the
+ * kernel has checked that before it asked, so such a caller's rights over files are added as well
+ * where the source says no (creds_add_rights). Where no check of the kernel's came before, as for
+ * what .lockfs offers, the call is made with AS_CALLER_ALONE.
+ *
  * The thread keeps the identity until the next act asks for another: creds_as_daemon() goes back.
  * One Creds belongs to one thread, because on Linux a thread has its own.
  */
@@ -15,6 +21,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 typedef struct {
@@ -27,8 +34,12 @@ typedef struct {
 /* Finds a thread's supplementary groups: how many, or negative errno. */
 typedef int (*CredsGroupsFunc)(const void *ctx, pid_t tid, gid_t *groups, int max);
 
+/* A thread's effective capabilities. */
+typedef uint64_t (*CredsRightsFunc)(const void *ctx, pid_t tid);
+
 typedef struct {
     CredsGroupsFunc groups;
+    CredsRightsFunc rights; /* NULL: nobody checks before the source does */
     const void *groups_ctx;
     uid_t daemon_uid;
     gid_t daemon_gid;
@@ -37,6 +48,7 @@ typedef struct {
     mode_t umask;
     bool can_switch; /* root, with the right to */
     bool has_groups;
+    bool has_rights;
 } Creds;
 
 /* Takes the present identity as the daemon's. If it is root, drops its supplementary groups, and
@@ -72,12 +84,23 @@ void creds_set_umask(Creds *creds, mode_t mask);
 /* Adds the caller's groups to the identity in force; false when that changed nothing. */
 bool creds_add_groups(Creds *creds, const Caller *caller);
 
+/* Adds the caller's rights over files; false when that changed nothing. */
+bool creds_add_rights(Creds *creds, const Caller *caller);
+
 /* Evaluates `call` (a system call: negative on failure, errno set) as the caller. */
 #define AS_CALLER(creds, caller, result, call)                                                     \
     AS_CALLER_WITH_GROUPS(creds, caller, false, result, call)
 
 /* groups: have them from the start, for a call that succeeds without and does something else. */
 #define AS_CALLER_WITH_GROUPS(creds, caller, groups, result, call)                                 \
+    do {                                                                                           \
+        AS_CALLER_ALONE(creds, caller, groups, result, call);                                      \
+        if ((result == -EACCES || result == -EPERM) && creds_add_rights(creds, caller))            \
+            result = (call) < 0 ? -errno : 0;                                                      \
+    } while (0)
+
+/* Without what only the kernel could have checked. */
+#define AS_CALLER_ALONE(creds, caller, groups, result, call)                                       \
     do {                                                                                           \
         result = creds_as_caller(creds, caller);                                                   \
         if (result == 0) {                                                                         \

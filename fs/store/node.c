@@ -23,9 +23,9 @@ Node *node_by_ino(const Store *store, uint64_t dev, uint64_t ino)
 {
     uint32_t i = index_first(&store->by_ino, index_hash_pair(dev, ino));
     while (i) {
-        Node *node = node_at(store, i);
+        const Node *node = node_peek(store, i);
         if (node->ino == ino && node->dev == dev)
-            return node;
+            return node_at(store, i);
         i = node->ino_next;
     }
     return NULL;
@@ -192,7 +192,7 @@ void node_before_removal(Store *store, Node *node, const Node *dir, const char *
 {
     if (!is_at(store, node, dir, name))
         return;
-    bool reachable = node->fd >= 0 || node->handles;
+    bool reachable = node->fd >= 0 || reach_handle_fd(store, node) >= 0;
     if (!reachable && !unseen && node->lookups)
         reach_keep_fd(store, node);
     else if (node->fd >= 0)
@@ -213,7 +213,7 @@ void node_after_removal(Store *store, Node *node, const Node *dir, const char *n
 bool node_is_below(const Store *store, const Node *node, const Node *ancestor)
 {
     while (node && node != ancestor)
-        node = node_parent(store, node);
+        node = node_above(store, node);
     return node != NULL;
 }
 
@@ -231,6 +231,6 @@ bool node_is_severed(const Store *store, const Node *node)
     if (store->severed == 0)
         return false;
     while (node && !node->severed)
-        node = node_parent(store, node);
+        node = node_above(store, node);
     return node != NULL;
 }

@@ -88,7 +88,9 @@ static int verify(const Node *node, int fd)
     struct stat st;
     if (fstat(fd, &st) != 0)
         return -errno;
-    return st.st_dev == node->dev && st.st_ino == node->ino ? 0 : -ESTALE;
+    bool same = st.st_dev == node->dev && st.st_ino == node->ino &&
+                ((st.st_mode ^ node->mode) & S_IFMT) == 0; /* numbers are given away again */
+    return same ? 0 : -ESTALE;
 }
 
 /* Opens by the remembered name below a parent whose descriptor is open. */
@@ -117,8 +119,7 @@ static int open_cached_dir(Store *store, Node *dir, Node *parent)
     return 0;
 }
 
-/* A handle's descriptor serves as well, where there is one. */
-static int open_handle_fd(const Store *store, const Node *node)
+int reach_handle_fd(const Store *store, const Node *node)
 {
     return node->handles ? handle_at(store, node->handles)->fd : -1;
 }
@@ -134,7 +135,7 @@ int reach_dir(Store *store, Node *dir)
             parent = node_parent(store, closed);
         }
         if (!parent) {
-            int fd = closed == dir ? open_handle_fd(store, dir) : -1;
+            int fd = closed == dir ? reach_handle_fd(store, dir) : -1;
             return fd >= 0 ? fd : -ESTALE;
         }
         int r = open_cached_dir(store, closed, parent);
@@ -154,7 +155,7 @@ int reach_dirs(Store *store, Node *dirs[2], int fds[2])
             if (fds[i] < 0)
                 return fds[i];
         }
-        if (dirs[0]->fd == fds[0] || open_handle_fd(store, dirs[0]) == fds[0])
+        if (dirs[0]->fd == fds[0] || reach_handle_fd(store, dirs[0]) == fds[0])
             return 0;
     }
     return -EMFILE;
@@ -164,7 +165,7 @@ int reach_place(Store *store, Node *node, Place *place)
 {
     int fd = node->fd >= 0 ? node->fd : -1;
     if (fd < 0 && (!node->parent || !store->in_place))
-        fd = open_handle_fd(store, node);
+        fd = reach_handle_fd(store, node);
     if (fd >= 0) {
         lru_touch(store, node);
         *place = (Place){fd, ""};

@@ -42,4 +42,8 @@ void reach_drop_fd(Store *store, Node *node);
 /* "/proc/self/fd/N": for calls that take no descriptor of an O_PATH kind. */
 void reach_proc_path(char buf[REACH_PROC_PATH], int fd);
 
+/* The descriptor of one of the node's handles, which serves as well; -1: there is none. Borrowed.
+ */
+int reach_handle_fd(const Store *store, const Node *node);
+
 #endif

@@ -15,7 +15,7 @@
 int source_stat(Store *store, Node *node, const Handle *handle, struct stat *st)
 {
     if (handle)
-        return fstat(handle->fd, st) == 0 ? 0 : -errno;
+        return fstat(handle->fd, st) == 0 ? 0 : handle_errno(handle);
     Place place;
     int r = reach_place(store, node, &place);
     if (r < 0)
@@ -72,7 +72,7 @@ static int change_size(Store *store, const Caller *caller, const Node *node, con
 {
     if (handle) {
         source_write_as(store, caller, node);
-        return ftruncate(handle->fd, size) == 0 ? 0 : -errno;
+        return ftruncate(handle->fd, size) == 0 ? 0 : handle_errno(handle);
     }
     int r;
     AS_CALLER_WITH_GROUPS(store->creds, caller, needs_groups(node), r, truncate(path, size));
@@ -188,9 +188,9 @@ int source_access(Store *store, const Caller *caller, Node *node, int mask)
     if (fd < 0)
         return fd;
     int r;
-    AS_CALLER(store->creds, caller, r,
-              (int)syscall(SYS_faccessat2, fd, "", mask,
-                           AT_EACCESS | AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW));
+    AS_CALLER_ALONE(store->creds, caller, false, r,
+                    (int)syscall(SYS_faccessat2, fd, "", mask,
+                                 AT_EACCESS | AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW));
     return r;
 }
 

@@ -90,6 +90,7 @@ typedef struct {
     uint32_t lru_first, lru_last; /* most recently used first */
     uint32_t lru_count, lru_max;
     int fd_room;      /* descriptors from this number on are for what needs one for a moment */
+    bool lost;        /* the descriptors of those who served before are gone: see reopen.h */
     int handle_fd;    /* the number of the last handle's */
     uint32_t severed; /* nodes that are */
 } Store;

@@ -5,6 +5,8 @@
  *     break NAME [TOKEN]      end a living claim (only if it is still that one)
  *     transfer NAME PID       make a process the owner
  *     restore TOKEN NAME      give back the content of a healed entry
+ *     upgrade [NUMBER]        let the installed program take over; what came of attempt NUMBER
+ *     whoami                  the process that asks, as the daemon sees it
  *
  * Words are separated by single spaces; bytes that are no printable ASCII, spaces and '%' are
  * written as %XX. The write(2) fails with what went wrong; when it succeeds, the answer (one JSON

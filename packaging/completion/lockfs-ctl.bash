@@ -3,7 +3,7 @@ _lockfs_ctl() {
     local word=${COMP_WORDS[COMP_CWORD]} options=
     COMPREPLY=()
     if [ "$COMP_CWORD" = 1 ]; then
-        COMPREPLY=($(compgen -W "list show explain wait run break transfer watch top healed restore stats metrics graph presets suggest doctor --help --version" -- "$word"))
+        COMPREPLY=($(compgen -W "list show explain wait run break transfer watch top healed restore stats metrics graph presets suggest doctor upgrade --help --version" -- "$word"))
         return
     fi
     case ${COMP_WORDS[1]} in
@@ -24,6 +24,7 @@ _lockfs_ctl() {
     presets) options="--json --help" ;;
     suggest) options="--json --help" ;;
     doctor) options="--json --help" ;;
+    upgrade) options="--json --timeout --help" ;;
     esac
     case $word in
     -*) COMPREPLY=($(compgen -W "$options" -- "$word")) ;;

@@ -1,9 +1,8 @@
 /* Processes that fight for locks and are killed at random: is there ever a second owner, is
  * anything left over?
  *
- *     hammer [--processes 16] [--locks 4] [--method mkdir] [--acquisitions 20000]
- * [--kills-per-second 50]
- *            [--seconds 60] [--seed N] DIR…
+ *     hammer [--processes 16] [--locks 4] [--method mkdir] [--acquisitions 20000] [--kills 0]
+ *            [--kills-per-second 50] [--seconds 60] [--seed N] DIR…
  *
  * Each process picks a directory and a lock name at random, tries to take it, holds it for a moment
  * and releases it. The parent kills random ones with SIGKILL and starts others in their place, and
@@ -11,7 +10,7 @@
  * (hammer-history.h) and the directories are searched for locks that stayed.
  *
  * Prints one line of counts. Exit status 0: nothing wrong; 1: a violation, a left-over, an
- * unexpected error, or too few acquisitions in the time; 2: usage.
+ * unexpected error, or too few acquisitions or kills in the time; 2: usage.
  */
 #include "hammer-history.h"
 #include "hammer-method.h"
@@ -41,7 +40,8 @@ enum {
 typedef struct {
     int processes;
     int locks;
-    long acquisitions;
+    long acquisitions; /* at least */
+    long kills;        /* at least */
     double kills_per_second;
     double seconds;
     uint64_t seed;
@@ -196,7 +196,7 @@ static void run(Hammer *hammer)
     int64_t deadline = hammer_history_now() + (int64_t)(o->seconds * 1e9);
     for (int slot = 0; slot < o->processes; slot++)
         start(hammer, slot);
-    while (atomic_load(&hammer->counts->acquired) < o->acquisitions &&
+    while ((atomic_load(&hammer->counts->acquired) < o->acquisitions || hammer->kills < o->kills) &&
            hammer_history_now() < deadline) {
         let_work(hammer);
         if (o->kills_per_second <= 0 || hammer->n_lives >= hammer->history->max_lives)
@@ -261,17 +261,19 @@ static int report(Hammer *hammer)
            "%ld errors\n",
            o->method->name, (unsigned long long)o->seed, acquired,
            atomic_load(&hammer->counts->contended), hammer->kills, violations, left_overs, errors);
-    if (acquired < o->acquisitions)
-        printf("TOO FEW: %ld acquisitions wanted in %g s\n", o->acquisitions, o->seconds);
-    return violations || left_overs || errors || acquired < o->acquisitions;
+    bool too_few = acquired < o->acquisitions || hammer->kills < o->kills;
+    if (too_few)
+        printf("TOO FEW: %ld acquisitions and %ld kills wanted in %g s\n", o->acquisitions,
+               o->kills, o->seconds);
+    return violations || left_overs || errors || too_few;
 }
 
 static int usage(void)
 {
     fprintf(stderr,
             "usage: hammer [--processes N] [--locks N] [--method M] [--acquisitions N] "
-            "[--kills-per-second N]\n"
-            "              [--seconds N] [--seed N] DIR…\nmethods: %s\n",
+            "[--kills N]\n"
+            "              [--kills-per-second N] [--seconds N] [--seed N] DIR…\nmethods: %s\n",
             hammer_method_names());
     return 2;
 }
@@ -283,6 +285,7 @@ static bool parse(int argc, char **argv, Options *o)
         {"locks", required_argument, NULL, 'l'},
         {"method", required_argument, NULL, 'm'},
         {"acquisitions", required_argument, NULL, 'a'},
+        {"kills", required_argument, NULL, 'K'},
         {"seconds", required_argument, NULL, 's'},
         {"kills-per-second", required_argument, NULL, 'k'},
         {"seed", required_argument, NULL, 'r'},
@@ -297,6 +300,8 @@ static bool parse(int argc, char **argv, Options *o)
             o->method = hammer_method_find(optarg);
         else if (c == 'a')
             o->acquisitions = atol(optarg);
+        else if (c == 'K')
+            o->kills = atol(optarg);
         else if (c == 's')
             o->seconds = atof(optarg);
         else if (c == 'k')
@@ -328,7 +333,7 @@ int main(int argc, char **argv)
         return usage();
     hammer.random = o->seed * 0x9E3779B97F4A7C15ULL | 1;
     size_t lives = (size_t)(o->processes + 2 * o->kills_per_second * o->seconds) + 1000;
-    hammer.history = hammer_history_new((size_t)o->acquisitions + 65536, lives);
+    hammer.history = hammer_history_new((size_t)(o->acquisitions + o->kills * 1000) + 65536, lives);
     hammer.counts = mmap(NULL, sizeof(*hammer.counts), PROT_READ | PROT_WRITE,
                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (!hammer.history || hammer.counts == MAP_FAILED) {

@@ -72,6 +72,20 @@ subtest 'content that was kept' => sub {
     $root->kill_init;
 };
 
+# Each finding of doctor by its name.
+sub doctor_in { my ($c, $dir) = @_; return map { $_->{check} => $_ } @{ json_in($c, 'doctor', '--json', $dir) } }
+
+subtest 'doctor inside' => sub {
+    my %found = doctor_in($a, '/state');
+    is_deeply [ grep { $found{$_}{result} eq 'wrong' } sort keys %found ], [], 'nothing is wrong in a directory that is served';
+    like $found{'pid namespace'}{found}, qr/^the daemon knows this process, as \d+$/, 'the daemon knows who asks';
+    like $found{'/dev/fuse'}{found}, qr/need not/, 'and no device is needed';
+    like $found{propagation}{mend}, qr/HostToContainer/, 'what to do to see later mounts';
+    my %elsewhere = doctor_in($a, '/tmp');
+    is $elsewhere{'/dev/fuse'}{result}, 'wrong', 'to mount here, it would be';
+    is $elsewhere{'pid namespace'}{result}, 'warning', 'and the namespace would not do';
+};
+
 $_->kill_init for $a, $b;
 is $m->umount, 'exit 0', 'the daemon ends well';
 done_testing;

@@ -44,6 +44,10 @@ subtest 'mounted and unmounted while a container runs' => sub {
         $late->kill_init;
         expect ok => $early, 'mkdir', '/data/state/y.lock';
         expect ok => $early, 'rmdir', '/data/state/y.lock';
+        expect ok => $early, 'chdir', '/data/state';
+        my ($ok, $message) = $m->try_umount;
+        ok !$ok && $message =~ /busy/, 'not to be unmounted while a container works in it';
+        expect ok => $early, 'chdir', '/';
         is $m->umount, 'exit 0', "turn $turn: unmounted on the host, and with that in the containers";
         is_deeply [ $early->list('/data/state') ], [], 'they see what lay below';
     }

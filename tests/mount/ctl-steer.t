@@ -183,6 +183,9 @@ subtest 'stats and metrics' => sub {
     ok $stats->{requests}{mkdir}{count} > 0, 'requests, too';
     my $metrics = ctl([ 'metrics', $p ])->{out};
     like $metrics, qr/^lockfs_heals_total\{reason="signalled"\} [1-9]/m, 'by reason';
+    like $metrics, qr/^lockfs_heals_by_signal_total\{signal="KILL"\} [1-9]/m, 'and by signal';
+    like $metrics, qr/^lockfs_heals_by_signal_total\{signal="TERM"\} [1-9]/m, 'each';
+    ok $stats->{healed_by_signal}{KILL} > 0, 'the same in stats';
     my $file = temp_path('metrics');
     open my $out, '>', $file or die $!;
     print $out $metrics;

@@ -2,6 +2,7 @@
 use v5.30;
 use warnings;
 use Lockfs::Test;
+use Lockfs::Ctl;
 use Lockfs::Sys qw(run_quiet);
 
 need_root;
@@ -48,6 +49,13 @@ subtest 'data works' => sub {
     expect ok        => $d, 'unlink', "$p/moved";
     expect ok        => $d, 'unlink', "$p/plain.lock";
     expect ok        => $d, 'rmdir', "$p/dir";
+};
+
+subtest 'doctor says so' => sub {
+    my ($finding) = grep { $_->{check} eq 'pid namespace' } @{ ctl_json([ 'doctor', '--json', $p ]) };
+    is $finding->{result}, 'wrong', 'the daemon cannot tell who asks';
+    like $finding->{found}, qr/ENOLCK/, 'and what follows';
+    like $finding->{mend}, qr/on the host/, 'and the mend';
 };
 
 subtest 'callers inside the namespace are owners' => sub {

@@ -17,7 +17,8 @@ my $contained = 'hostname "$1" && shift && mount -t tmpfs tmp "$TMPDIR" && exec 
 sub chromium {
     my ($host, $dir, @args) = @_;
     return [ 'unshare', '--uts', '--mount', 'sh', '-c', $contained, 'sh', $host, 'chromium', '--headless', '--no-sandbox',
-        '--disable-gpu', '--disable-dev-shm-usage', "--user-data-dir=$dir/profile", @args ];
+        '--disable-gpu', '--disable-dev-shm-usage', '--disable-background-networking',
+        "--user-data-dir=$dir/profile", @args ];
 }
 
 heals 'chromium in a container of another name', places('chromium'),

@@ -90,6 +90,27 @@ subtest 'the lock of apt is one of fcntl, on a file that stays' => sub {
     is((stat "$p/archives/lock")[1], $inode, 'it is still the same file');
 };
 
+# ---- build tools ----
+
+# As cargo and Gradle do it: the file is made if need be, locked by flock(2) or fcntl(2), and stays.
+for my $way ([ 'flock', 'ex' ], [ 'setlk', 'wr' ]) {
+    my ($lock, $mode) = @$way;
+    subtest "a build directory that is locked by $lock" => sub {
+        mkdir $_ for "$p/target", "$p/target/debug";
+        for my $file ('target/debug/.cargo-lock', '.package-cache', 'target/build.lock') {
+            my ($builder, $other) = (client(), client());
+            my @fds = map { scalar $_->get('open', 'rw,creat', "$p/$file", '644') } $builder, $other;
+            expect ok        => $builder, $lock, $fds[0], $mode;
+            expect 'EAGAIN'  => $other,   $lock, $fds[1], $mode;
+            my $inode = (stat "$p/$file")[1];
+            $builder->kill9;
+            expect ok => $other, $lock, $fds[1], $mode;
+            $other->stop;
+            is((stat "$p/$file")[1], $inode, "$file: the same file all the time");
+        }
+    };
+}
+
 # ---- vim ----
 
 for my $name ('text', '#text', 'x.lock', 'server.pid', 'tmp/pids/server', 'lock', '.X1-lock') {

@@ -9,9 +9,9 @@ need_fuse;
 need_program('python3');
 
 # The first one that has the modules: Debian's may not be the first in PATH.
-my ($python) = grep { -x && run([ $_, '-c', 'import filelock, lockfile' ])->{status} eq 'exit 0' }
+my ($python) = grep { -x && run([ $_, '-c', 'import filelock, lockfile, flufl.lock' ])->{status} eq 'exit 0' }
     map { "$_/python3" } split(/:/, $ENV{PATH}), '/usr/bin';
-plan skip_all => 'needs the python modules filelock and lockfile' if !$python;
+plan skip_all => 'needs the python modules filelock, lockfile and flufl.lock' if !$python;
 
 my $m = mount_lockfs(source => 'tmpfs');
 my $p = $m->path;
@@ -78,6 +78,11 @@ def run(*argv):
     subprocess.run(argv, check=True, stderr=subprocess.DEVNULL)
 hold(lambda: run('mkdir', lock), lambda: run('rmdir', lock), subprocess.CalledProcessError)
 END
+    'Lock of flufl.lock' => <<'END',
+import flufl.lock
+l = flufl.lock.Lock(lock)
+hold(lambda: l.lock(timeout=0), l.unlock, flufl.lock.TimeOutError)
+END
     'SoftFileLock of filelock' => <<'END',
 import filelock
 l = filelock.SoftFileLock(lock)
@@ -117,6 +122,7 @@ END
     expect ok => client(), 'unlink', "$p/x.lock";
 };
 
-# What LinkLockFile linked to the lock is a file of its own: HOST-THREAD.PID-NUMBER, which it removes when it releases.
-is_deeply [ grep { !/^[^.]+-\w+\.\d+-?\d*$/ } client()->list($p) ], [], 'nothing is left in the directory';
+# What LinkLockFile and Lock linked to the lock are files of their own, HOST-THREAD.PID-NUMBER and x.lock|HOST|PID|NUMBER, which
+# they remove when they release.
+is_deeply [ grep { !/^[^.]+-\w+\.\d+-?\d*$|^x\.lock\|/ } client()->list($p) ], [], 'nothing is left in the directory';
 done_testing;

@@ -62,9 +62,19 @@ heals 'cvs commit that is being noted down', $cvs, %cvs,
     lock => [ 'root/mod/#cvs.lock', 'root/mod/#cvs.wfl.*', 'root/CVSROOT/#cvs.history.lock' ],
     ends => qr/^exit 1/;
 
+undisturbed 'a day with cvs', $cvs, <<'END';
+export CVSROOT=$PWD/root && cvs init && mkdir import && echo 1 >import/file
+(cd import && cvs -Q import -m first mod v r) && cvs -Q checkout mod && cvs -Q checkout -d second mod
+cd mod && echo 2 >>file && echo new >new && cvs -Q add new && cvs -Q commit -m second && cvs -Q tag v2 && cvs -Q tag -b topic
+cd ../second && cvs -Q update && cvs -Q update -r topic && echo topic >>file && cvs -Q commit -m topic
+cd ../mod && cvs -Q update -j topic >/dev/null && cvs -Q commit -m merged && cvs -Q rtag v3 mod && cvs -Q admin -o1.1:: file 2>&- || :
+cat file && cvs -Q status | grep Status
+END
+
 # ---- RCS: ,file, is the next file,v
 
-heals 'ci that waits for its message', places('rcs'),
+my $rcs = places('rcs');
+heals 'ci that waits for its message', $rcs,
     set_up => sub {
         my ($dir) = @_;
         mkdir "$dir/RCS";
@@ -76,5 +86,12 @@ heals 'ci that waits for its message', places('rcs'),
     next => sub { my ($dir) = @_; return ([ 'rcs', '-q', '-m1.1:next', 'file' ], cwd => $dir) },
     busy => qr/^exit 1: .*RCS file .* is in use/s,
     sound => sub { my ($dir) = @_; like outcome([ 'rlog', 'file' ], cwd => $dir), qr/^exit 0: .*\nnext\n/s, 'the history is sound' };
+
+undisturbed 'a day with RCS', $rcs, <<'END';
+mkdir RCS && echo 1 >file && ci -q -u -t-text -mfirst file
+for i in 2 3; do co -q -l file && echo $i >>file && ci -q -u -m"commit $i" file; done
+co -q -l file && rcsdiff -q file && rcs -q -u file && rcs -q -nv1:1.2 file && rcsclean -q file && co -q -rv1 file && cat file
+rlog file | grep -c ^revision
+END
 
 done_testing;

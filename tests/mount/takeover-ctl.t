@@ -78,6 +78,7 @@ for my $without ('', 'resend') {
             is $event->{claims}, 1, 'and of the claims';
             cmp_ok $event->{seq}, '>', $seq, 'numbers of events go on';
         }
+        like $m->log, qr/^lockfs: \d+ requests were resent by the kernel/m, 'requests that were resent are logged' if !$without;
         is read_some($open{whole}, 1 << 16), '', 'a text read to its end is at its end';
         is read_some($open{half}, 1 << 16), 'ESTALE', 'one that was read in part cannot go on';
         like read_some($open{fresh}, 1 << 16), qr/"path":"x.lock"/, 'one that was not read is made anew';
@@ -125,11 +126,44 @@ subtest 'what is known' => sub {
     expect 'ok me' => $holder, 'get', "$p/v.lock/id";
     like $m->log, qr/another worker took over \(the last died of signal 9\): [\d.]+ ms, 1 claims and \d+ open files carried over, \d+ requests run again/,
         'the log tells of each';
-    kill_worker($m, 'SEGV');
-    like $m->log, qr/the last died of signal 11/, 'and of what the last one died';
+    kill_worker($m, 'ABRT');
+    like $m->log, qr/the last died of signal 6/, 'and of what the last one died';
     CORE::kill('STOP', worker_of($m));
     expect EEXIST => $waiter, 'mkdir', "$p/h.lock";
     is ctl_json([ 'stats', '--json', $p ])->{takeovers}{hung}, 1, 'one that hangs is counted as such';
     is $m->umount, 'exit 0', 'the keeper ends well';
+};
+subtest 'a look at many claims leaves the journal alone' => sub {
+    my $m = mount_lockfs(source => 'tmpfs');
+    my ($p, $c) = ($m->path, client());
+    is $c->do('times', 5000, 'mkdir', "$p/{}.lock"), 'ok', 'held';
+    my ($state) = glob "$ENV{LOCKFS_STATE_DIR}/*";
+    my $room = sub { return (stat $state)[12] };
+    slurp("$p/.lockfs/stats");
+    my $before = $room->();
+    is scalar(() = slurp("$p/.lockfs/locks") =~ /\n/g), 5000, 'seen';
+    is $room->(), $before, 'the state is as large as before';
+    is $m->umount, 'exit 0', 'the keeper ends well';
+};
+
+subtest 'what is kept is deleted in its time' => sub {
+    my $m = mount_lockfs(source => 'tmpfs', options => 'retain=1s');
+    my ($p, $s, $c) = ($m->path, $m->source, client());
+    mkdir "$s/other-fs";
+    run([ 'mount', '-t', 'tmpfs', 'other', "$s/other-fs" ]);
+    my $victim = client();
+    for my $lock ('x.lock', 'other-fs/y.lock') {
+        $victim->do('mkdir', "$p/$lock");
+        $victim->do('put', "$p/$lock/id", 'me');
+    }
+    $victim->kill9;
+    expect ok => $c, 'mkdir', "$p/$_" for 'x.lock', 'other-fs/y.lock';
+    kill_worker($m) for 1 .. 2;
+    my ($here, $there) = ("$s/.lockfs/healed", "$s/other-fs");
+    my $gone = sub { join(' ', $c->list($here), $c->list($there)) eq 'y.lock' };
+    ok wait_for($gone, watch => [ $here, $there ]), 'wherever it was kept';
+    expect ok => $c, 'rmdir', "$p/$_" for 'x.lock', 'other-fs/y.lock';
+    is $m->umount, 'exit 0', 'the keeper ends well';
+    run([ 'umount', "$s/other-fs" ]);
 };
 done_testing;

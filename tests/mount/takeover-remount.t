@@ -110,6 +110,26 @@ subtest 'after another boot every owner is dead' => sub {
     is $m->umount, 'exit 0', 'unmounted';
 };
 
+# Behind magic, version, sizes, boot id, three descriptors, two flags, the device and four paths.
+my $pid_ns_at = 80 + 4 * 4096;
+
+subtest 'pids of another pid namespace prove nothing' => sub {
+    my %left = leave('unmounted');
+    my ($file) = state_files();
+    open my $fh, '<', $file or die;
+    sysseek $fh, 3 * 2**30 + $pid_ns_at, 0 or die;
+    sysread $fh, my $bytes, 8;
+    is unpack('Q', $bytes), (stat '/proc/self/ns/pid')[1], 'the file says of which they are';
+    patch($pid_ns_at, pack 'Q', 12345);
+    $left{owner}->kill9;
+    my $m = mount_lockfs(source => $left{source});
+    my ($p, $third) = ($m->path, client());
+    expect EEXIST => $third, 'mkdir', "$p/a/b/x.lock";
+    expect EEXIST => $third, 'mkdir', "$p/other.lock";
+    like $m->log, qr/of the locks of the last mount 0 are held on, 0 had an owner that is gone, 3 are not taken up/, 'the log says so';
+    is $m->umount, 'exit 0', 'unmounted';
+};
+
 my %damage = (
     'not ours'         => [ 0,             'something else' ],
     'of a newer layout' => [ 8,            pack 'L', 77 ],

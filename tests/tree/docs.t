@@ -62,6 +62,12 @@ subtest 'every option is described' => sub {
     is join(' ', undescribed(join("\n", map { slurp($_) } @manuals), @options)), '', 'in docs/semantics.md or docs/operations.md';
 };
 
+subtest 'metrics' => sub {
+    my $set = sub { [ sort keys %{ { map { $_ => 1 } @_ } } ] };
+    is_deeply $set->(slurp("$root/docs/ctl.md") =~ /\b(lockfs_[a-z_]*[a-z])/g), $set->(slurp("$root/fs/control/figures.c") =~ /"(lockfs_[a-z_]+)"/g),
+        'docs/ctl.md names those that there are';
+};
+
 subtest 'what would be found' => sub {
     my $page = "See `docs/none.md` and [this](tests/no-such/run).\n\n    packaging/absent DIR\n    tests/run [NAME...]\n";
     is join(' ', named_files($page)), 'docs/none.md packaging/absent tests/no-such/run tests/run', 'files';

@@ -195,6 +195,18 @@ static void test_cgroup_mount(void)
     g_assert_false(proc_text_cgroup_mount("", 0, path, sizeof path));
 }
 
+static void test_capabilities(void)
+{
+    uint64_t caps = 7;
+    g_assert_false(proc_text_capabilities("Name:\tx\n", 8, &caps));
+    g_assert_false(proc_text_capabilities("CapEff:\t\n", 9, &caps));
+    g_assert_false(proc_text_capabilities("CapEff:\t0g\n", 11, &caps));
+    g_assert_false(proc_text_capabilities("CapEff:\t00000000000000000\n", 26, &caps));
+    g_assert_cmpuint(caps, ==, 7);
+    g_assert_true(proc_text_capabilities("CapPrm:\t1\nCapEff:\t000001ffFEffffff\n", 35, &caps));
+    g_assert_cmphex(caps, ==, 0x1fffeffffff);
+}
+
 static void check_proc_mount(const char *text, int hidepid, gid_t gid)
 {
     ProcMount mount;
@@ -261,6 +273,7 @@ int main(int argc, char **argv)
     g_test_add_func("/proc-text/groups", test_groups);
     g_test_add_func("/proc-text/cgroup", test_cgroup);
     g_test_add_func("/proc-text/cgroup-mount", test_cgroup_mount);
+    g_test_add_func("/proc-text/capabilities", test_capabilities);
     g_test_add_func("/proc-text/proc-mount", test_proc_mount);
     g_test_add_func("/proc-text/argument", test_argument);
     g_test_add_func("/proc-text/populated", test_populated);

@@ -110,7 +110,7 @@ sub fork_client {
     unlink @fifos;
     $to->autoflush(1);
     my $child = bless {
-        to => $to, from => $from, buffer => '', owner => $$, dir => $dir,
+        to => $to, from => $from, buffer => '', owner => $$, dir => $dir, origin => $self->{origin} // $self,
         parent => $opt{detach} ? undef : $self,
     }, 'Lockfs::Client::Forked';
     $self->place_child($child, $child->_announced);
@@ -145,6 +145,11 @@ sub wait {
     }
     return $self->{status};
 }
+
+# In a container as there.
+sub inside { my ($self, $path) = @_; return $self->{origin}->inside($path) }
+
+sub place_child { my ($self, @child) = @_; return $self->{origin}->place_child(@child) }
 
 # SIGKILL and wait for the end, without having it reaped: a zombie of its parent.
 sub kill_zombie {

@@ -16,6 +16,8 @@ package Lockfs::Program;
 # a next run that works, ends => PATTERN of how a holder ends that is left alone (exit 0); brood => 1: what the holder had
 # started ends a moment later than it; anyone => 1: the preset lets others release; sound => CODE: is all well in the end?
 #
+#     undisturbed 'a day with hg', $at, SCRIPT;
+#
 # How a holder is known to hold, and how it goes on: it has come to a program of ours that it runs (paused), it has said
 # so (says), or its lock is there (makes). Nothing is timed.
 
@@ -26,24 +28,24 @@ use IO::Poll qw(POLLIN);
 use POSIX ();
 use Lockfs::Holder;
 use Lockfs::Process;
-use Lockfs::Sys qw(exit_text now pidfd_open wait_dead);
+use Lockfs::Sys qw(exit_text now pidfd_open);
 use Lockfs::Test;
 
-our @EXPORT = qw(places heals outcome must put pause reached go_on paused says makes held);
+our @EXPORT = qw(places heals undisturbed outcome must put pause reached go_on paused says makes held);
 
 use constant NEVER => qr/(?!)/;
 
 my $serial = 0;
 
-# A mount with this preset and a bare directory: { on => PATH, bare => PATH, mount => MOUNT }. Options as of mount_lockfs().
+# A mount with this preset (or none) and a bare directory: { on => PATH, bare => PATH }. Options as of mount_lockfs().
 sub places {
     my ($preset, %opt) = @_;
-    my $options = join ',', "preset=$preset", grep { defined } delete $opt{options};
+    my $options = join ',', grep { defined } $preset && "preset=$preset", delete $opt{options};
     my %env = (LOCKFS_PRESETS => Lockfs::Sys::root_dir() . '/packaging/presets');
     my $mount = mount_lockfs(source => 'tmpfs', options => $options, env => \%env, %opt);
     my $bare = temp_path('bare-' . ++$serial);
     mkdir $bare or die "$bare: $!\n";
-    return { on => $mount->path, bare => $bare, mount => $mount };
+    return { on => $mount->path, bare => $bare };
 }
 
 # Runs what has to work before there is anything to test.
@@ -152,7 +154,8 @@ sub _read_until {
     while ($process->{buffer} !~ $pattern) {
         my $poll = IO::Poll->new;
         $poll->mask($_ => POLLIN) for $from, grep { defined } $ended;
-        $poll->poll($deadline - now()) > 0 or return;
+        my $left = $deadline - now();
+        return if $left <= 0 || $poll->poll($left) <= 0;
         if ($poll->events($from)) { sysread $from, $process->{buffer}, 65536, length $process->{buffer} or return }
         else { return }
     }
@@ -228,10 +231,12 @@ sub _fails_on_bare {
 
 sub _is_held {
     my ($case, $dir) = @_;
+    my $thief = client();
     for my $lock (_locks($case, $dir)) {
         ok _is_there($lock), 'the lock is there' or next;
-        cannot_be_robbed($_, client()) for $case->{anyone} ? () : glob $lock;
+        cannot_be_robbed($_, $thief) for $case->{anyone} ? () : glob $lock;
     }
+    $thief->stop;
     like _next($case, $dir), $case->{busy}, 'a live holder keeps the next one out';
     ok _is_there($_), 'and still has its lock' for _locks($case, $dir);
 }
@@ -256,6 +261,20 @@ sub _works_on_lockfs {
     $holder->close_pipes;
 }
 
+# Daily work, as a shell script in a new directory: it ends well in either place, says the same, and holds nothing after.
+sub undisturbed {
+    my ($what, $at, $text) = @_;
+    my $name = $serial++;
+    my @work = ('sh', '-e', script($text));
+    subtest $what => sub {
+        my ($bare, $on) = map { mkdir "$_/$name"; run(\@work, cwd => "$_/$name") } @$at{qw(bare on)};
+        is "$_->{status}: $_->{err}", 'exit 0: ', 'all of it works' for $bare, $on;
+        is $on->{out}, $bare->{out}, 'with the same result';
+        is slurp("$at->{on}/.lockfs/locks"), '', 'nothing is held any more';
+    };
+}
+
+# The life of a lock: see the top.
 sub heals {
     my ($what, $at, %case) = @_;
     my $name = $serial++;
@@ -267,6 +286,7 @@ sub heals {
             $place eq 'bare' ? _fails_on_bare(\%case, $dir) : _works_on_lockfs(\%case, $dir);
             $case{sound}->($dir) if $case{sound} && $place eq 'on';
         }
+        is slurp("$at->{on}/.lockfs/locks"), '', 'nothing is held any more';
     };
 }
 
