@@ -97,7 +97,7 @@ Status upgrade_run(int argc, char **argv)
         {0},
     };
     AUTO_TARGET Target target = TARGET_NONE;
-    int64_t deadline;
+    int64_t deadline = 0;
     Status status = subcommand_parse(
         &argc, &argv, entries, "DIR",
         "The installed program takes the place of the one that serves DIR; the mount stays.",

@@ -74,6 +74,15 @@ static uint64_t section(const JournalShared *shared)
     return act->state == ACT_STATE_NONE ? 0 : act->undo_from;
 }
 
+/* What is in the file leads nowhere else. */
+static bool is_sound(const JournalShared *shared, int fd)
+{
+    struct stat st;
+    return shared->current < G_N_ELEMENTS(shared->acts) && fstat(fd, &st) == 0 &&
+           shared->undo_used <= (uint64_t)st.st_size - UNDO_AT &&
+           section(shared) <= shared->undo_used;
+}
+
 int journal_init(Journal *journal, int fd, uint64_t offset)
 {
     *journal = (Journal){.keeper = {.keep = keep}, .fd = fd};
@@ -86,6 +95,10 @@ int journal_init(Journal *journal, int fd, uint64_t offset)
         mmap(NULL, JOURNAL_FILE_SPAN, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
     if (base == MAP_FAILED)
         return -errno;
+    if (!is_sound(base, fd)) {
+        munmap(base, JOURNAL_FILE_SPAN);
+        return -EPROTO;
+    }
     journal->shared = base;
     journal->reply = (char *)base + REPLY_AT;
     journal->undo = (char *)base + UNDO_AT;
@@ -112,12 +125,24 @@ void journal_add(Journal *journal, SlotArray *array)
     array->keeper = &journal->keeper;
 }
 
+/* The record may have been smaller when it was kept (an older program's). */
+static bool can_be_brought_back(const Journal *journal, const Kept *kept, uint64_t left)
+{
+    if (left < sizeof *kept || kept->array >= journal->n_arrays)
+        return false;
+    const SlotArray *array = journal->arrays[kept->array];
+    return kept->index > 0 && kept->index <= array->grown && kept->size >= sizeof(SlotHead) &&
+           kept->size <= array->record && kept->size <= left - sizeof *kept;
+}
+
 unsigned journal_rollback(Journal *journal)
 {
     JournalShared *shared = journal->shared;
     unsigned n = 0;
     for (uint64_t at = section(shared); at < shared->undo_used;) {
         const Kept *kept = (const Kept *)(journal->undo + at);
+        if (!can_be_brought_back(journal, kept, shared->undo_used - at))
+            break;
         const SlotArray *array = journal->arrays[kept->array];
         memcpy(slot_peek(array, kept->index), kept + 1, kept->size);
         at += sizeof *kept + kept->size;

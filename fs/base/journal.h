@@ -114,7 +114,8 @@ typedef struct {
 /* Bytes of file from the offset on. */
 #define JOURNAL_FILE_SPAN (1ULL << 31)
 
-/* The journal must not move afterwards. 0 or negative errno. */
+/* The journal must not move afterwards. 0 or negative errno; -EPROTO: what is in the file is
+ * damaged. */
 int journal_init(Journal *journal, int fd, uint64_t offset);
 void journal_done(Journal *journal);
 
@@ -122,7 +123,8 @@ void journal_done(Journal *journal);
 void journal_add(Journal *journal, SlotArray *array);
 
 /* Brings back the records as they were when the operation, or its last act, began; counts the
- * arrays anew. Does not change the phase. Returns how many records. */
+ * arrays anew. Does not change the phase. Returns how many records; a log that is damaged ends
+ * where it is. */
 unsigned journal_rollback(Journal *journal);
 
 JournalPhase journal_phase(const Journal *journal);

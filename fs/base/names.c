@@ -75,8 +75,11 @@ const char *names_get(const Names *names, NameRef ref)
 
 bool names_holds(const Names *names, NameRef ref)
 {
-    return ref == 0 || (ref >> CLASS_SHIFT < NAMES_CLASSES &&
-                        slot_is_used(&names->classes[ref >> CLASS_SHIFT], ref & INDEX_MASK));
+    uint32_t class = ref >> CLASS_SHIFT;
+    if (ref == 0)
+        return true;
+    return class < NAMES_CLASSES && slot_is_used(&names->classes[class], ref & INDEX_MASK) &&
+           memchr(names_get(names, ref), '\0', class_bytes[class] - sizeof(SlotHead)) != NULL;
 }
 
 NamesMarks *names_marks_new(const Names *names)

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Memory is taken this much at a time, so that taking it costs nothing per record. */
@@ -50,11 +51,18 @@ static bool grow(SlotArray *array)
     return true;
 }
 
+static bool is_all_there(const SlotArray *array, uint32_t slots)
+{
+    struct stat st;
+    return fstat(array->fd, &st) == 0 &&
+           array->offset + array->record * (slots + 1ULL) <= (uint64_t)st.st_size;
+}
+
 static int take_up(SlotArray *array)
 {
     const SlotExtent *extent = slot_extent(array);
     if (extent->record != array->record || extent->used > extent->grown ||
-        extent->grown > array->max)
+        extent->grown > array->max || !is_all_there(array, extent->grown))
         return -EPROTO;
     array->grown = extent->grown;
     array->used = extent->used;

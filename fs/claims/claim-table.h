@@ -75,8 +75,8 @@ typedef struct {
     uint8_t reason; /* why this owner: the layer above's enum */
     bool broken;    /* ended by a command while its owner lived */
     bool release_anyone;
-    bool unpacked; /* made by a program that puts files in place and leaves no locks */
-    bool dated;    /* its owner gave it a time from before it was made */
+    bool tidy;  /* made by a program that removes its locks when it ends by itself */
+    bool dated; /* its owner gave it a time from before it was made */
 } Claim;
 
 typedef struct {

@@ -165,16 +165,16 @@ static void add_ns_pids(GString *out, const Details *details)
 
 static void add_owner(const Viewer *viewer, GString *out, const SnapshotOwner *owner)
 {
-    g_autofree Details *details = g_new(Details, 1);
-    read_details(viewer, owner, details);
+    Details details;
+    read_details(viewer, owner, &details);
     viewer_process(viewer, out, owner->pid, owner->comm, owner->uid);
-    add_pid(out, "pid_here", details->known ? details->here : 0);
+    add_pid(out, "pid_here", details.known ? details.here : 0);
     json_out_uint(out, "uid", owner->uid);
     add_start(viewer, out, owner->start_time, owner->uid);
     json_out_string(out, "boot_id", proc_boot_id(viewer->proc));
-    json_out_bytes(out, "exe", details->known && details->exe[0] ? details->exe : NULL);
-    add_ns_pids(out, details);
-    json_out_bytes(out, "cgroup", details->known && details->cgroup[0] ? details->cgroup : NULL);
+    json_out_bytes(out, "exe", details.known && details.exe[0] ? details.exe : NULL);
+    add_ns_pids(out, &details);
+    json_out_bytes(out, "cgroup", details.known && details.cgroup[0] ? details.cgroup : NULL);
     json_out_string(out, "scope", scope_name(owner->scope));
     json_out_bool(out, "alive", true);
 }

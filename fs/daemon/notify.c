@@ -37,7 +37,7 @@ static int connect_to_manager(void)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     const char *path = getenv(SOCKET_VARIABLE);
     size_t size = path ? strlen(path) : 0;
-    if (!notify_is_wanted() || size >= sizeof address.sun_path)
+    if (!path || !notify_is_wanted() || size >= sizeof address.sun_path)
         return -1;
     memcpy(address.sun_path, path, size);
     if (path[0] == '@')

@@ -181,7 +181,7 @@ static int run(Lockfs *lockfs, EndSignal *end)
 static void adopt_left(Lockfs *lockfs)
 {
     StateFile *file = &lockfs->file;
-    EngineAdoption adoption;
+    EngineAdoption adoption = {0};
     g_autofree ResumeHeader *header = g_new0(ResumeHeader, 1);
     if (file->left < 0)
         return;
@@ -516,6 +516,7 @@ static int go_on(int argc, char **argv, Lockfs *lockfs, const ResumeHeader *head
     int status = 1;
     if (options_parse_at(argc, argv, &places, &options) == OPTIONS_RUN)
         status = check ? (resume_say_yes(), 0) : serve_with_header(&options, header, lockfs);
+    lockfs->options = NULL;
     options_clear(&options);
     return status;
 }

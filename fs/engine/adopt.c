@@ -102,7 +102,7 @@ static bool take_up(const Adopting *adopting, const Claim *was, Node *dir, const
     claim->release_anyone = rule->traits.release_anyone;
     claim->reason = was->reason;
     claim->acquired_ns = was->acquired_ns;
-    claim->unpacked = was->unpacked;
+    claim->tidy = was->tidy;
     claim->dated = was->dated;
     claim->caller_pid = was->caller_pid;
     memcpy(claim->caller_comm, was->caller_comm, sizeof claim->caller_comm);

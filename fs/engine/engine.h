@@ -98,11 +98,11 @@ typedef struct {
     SlotArray above;        /* records of the layer above, of ENGINE_ABOVE_RECORD bytes */
     Lasting *lasting;
     Waiters *waiters;
-    Infer *infer; /* NULL: nothing is inferred */
-    InferWalk *infer_walk;
     SnapshotWalk
         *walks; /* under way; while there are any, they are told first what the journal is */
     void (*keep_unwalked)(SlotKeeper *keeper, uint32_t array, uint32_t index);
+    Infer *infer; /* NULL: nothing is inferred */
+    InferWalk *infer_walk;
     Observed *observed; /* NULL unless options.observe */
     NoticeFunc notice;  /* NULL while nobody listens */
     void *notice_ctx;

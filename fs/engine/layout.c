@@ -156,7 +156,7 @@ static int copy_grown(Engine *old, int file, Layout *was)
 
 int layout_convert(int file, uint32_t otherwise)
 {
-    Layout was;
+    Layout was = {0};
     int r = layout_read(file, otherwise, &was);
     if (r < 0 || was.version == LAYOUT_VERSION)
         return r;

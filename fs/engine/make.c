@@ -104,8 +104,7 @@ int make_claim_prepare(Engine *engine, const Caller *caller, Node *dir, const ch
     reserved->rule = rule->index;
     reserved->release_anyone = rule->traits.release_anyone;
     reserved->reason = found.reason;
-    reserved->unpacked =
-        found.caller_kind == HELPER_UNPACKER && found.owner->pid == found.caller_pid;
+    reserved->tidy = found.caller_kind == HELPER_TIDY && found.owner->pid == found.caller_pid;
     reserved->caller_pid = found.caller_pid;
     memcpy(reserved->caller_comm, found.caller_comm, sizeof reserved->caller_comm);
     *who = found;
@@ -134,10 +133,10 @@ void make_claim_begin(Engine *engine, Claim *claim, const OwnerFound *who, Node 
     owner_release_found(engine, who);
 }
 
-/* What a program makes that only copies is data, unless a rule asks for any create. */
+/* What a program makes that only copies or unpacks is data, unless a rule asks for any create. */
 static int leave_copy_alone(Engine *engine, Make *make, const Rule *rule)
 {
-    if (!owner_found_copies(&make->who) || rule->traits.create_any)
+    if (!owner_found_takes_no_locks(&make->who) || rule->traits.create_any)
         return 0;
     make_claim_cancel(engine, make->claim, &make->who);
     make->claim = NULL;

@@ -281,7 +281,7 @@ void observed_made(Engine *engine, const Caller *caller, Node *dir, const char *
         trace_end(engine, before);
     OwnerFound who;
     bool known = owner_identify(engine, caller, OWNER_SCOPE_PROCESS, &who) == 0;
-    if (!known || kind == CLAIM_KIND_DIR || !owner_found_copies(&who))
+    if (!known || kind != CLAIM_KIND_FILE || who.caller_kind != HELPER_COPIER)
         note_made(engine, dir, name, kind, known ? who.owner : NULL);
     if (known)
         owner_release_found(engine, &who);

@@ -99,9 +99,9 @@ void owner_unhold(Engine *engine, Owner *owner)
     owner_settle(engine, owner);
 }
 
-bool owner_found_copies(const OwnerFound *found)
+bool owner_found_takes_no_locks(const OwnerFound *found)
 {
-    return found->caller_kind == HELPER_COPIER;
+    return found->caller_kind == HELPER_COPIER || found->caller_kind == HELPER_UNPACKER;
 }
 
 static void hold_found(Engine *engine, const OwnerFound *found)

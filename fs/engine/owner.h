@@ -30,8 +30,8 @@ int owner_resolve(Engine *engine, const Caller *caller, const Rule *rule, OwnerF
 /* The same with no word in the log, and the errno that says why. */
 int owner_identify(Engine *engine, const Caller *caller, OwnerScope scope, OwnerFound *found);
 
-/* Was it a program that only copies and moves, as cp and mv do? */
-bool owner_found_copies(const OwnerFound *found);
+/* Was it a program that only copies or unpacks, such as cp, mv, tar? */
+bool owner_found_takes_no_locks(const OwnerFound *found);
 
 /* The request is over; whoever got no claim is settled. */
 void owner_release_found(Engine *engine, const OwnerFound *found);

@@ -227,17 +227,39 @@ void engine_taken_over(Engine *engine, const Takeover *takeover)
 
 /* --- what a file must be like to be believed --- */
 
+/* Anything else in the place of a bool is no value of it. */
+static bool is_truth(const bool *value)
+{
+    return *(const unsigned char *)value <= 1;
+}
+
 static bool node_is_sound(const Engine *engine, uint32_t index)
 {
     const Node *node = slot_peek(&engine->store.nodes, index);
-    return (node->parent == 0 || slot_is_used(&engine->store.nodes, node->parent)) &&
+    return is_truth(&node->in_lru) && is_truth(&node->indexed) && is_truth(&node->severed) &&
+           (node->parent == 0 || slot_is_used(&engine->store.nodes, node->parent)) &&
            names_holds(&engine->names, node->name);
+}
+
+static bool is_text(const char comm[CLAIM_COMM_SIZE])
+{
+    return memchr(comm, '\0', CLAIM_COMM_SIZE) != NULL;
+}
+
+static bool owner_is_sound(const Engine *engine, uint32_t index)
+{
+    const Owner *owner = owner_peek(&engine->claims, index);
+    return owner->scope <= OWNER_SCOPE_CGROUP && is_text(owner->comm) && is_truth(&owner->dead) &&
+           is_truth(&owner->plain) && is_truth(&owner->idle) && is_truth(&owner->exit_known);
 }
 
 static bool claim_is_sound(const Engine *engine, uint32_t index)
 {
     const Claim *claim = slot_peek(&engine->claims.claims, index);
-    return slot_is_used(&engine->store.nodes, claim->dir) &&
+    return claim->state <= CLAIM_GHOST && claim->kind <= CLAIM_KIND_NODE &&
+           is_truth(&claim->broken) && is_truth(&claim->release_anyone) &&
+           is_truth(&claim->tidy) && is_truth(&claim->dated) && is_text(claim->caller_comm) &&
+           slot_is_used(&engine->store.nodes, claim->dir) &&
            slot_is_used(&engine->store.nodes, claim->node) &&
            slot_is_used(&engine->claims.owners, claim->owner) &&
            (claim->heir == 0 || slot_is_used(&engine->claims.owners, claim->heir)) && claim->name &&
@@ -263,8 +285,26 @@ static bool check_array(const Engine *engine, const SlotArray *array, const char
     for (uint32_t i = 1; i <= array->used; i++) {
         if (!slot_is_used(array, i) || sound(engine, i))
             continue;
-        *problem = g_strdup_printf("%s %u refers to what is not there", what, i);
+        *problem =
+            g_strdup_printf("%s %u is not what it can be, or refers to what is not there", what, i);
         return false;
+    }
+    return true;
+}
+
+/* Every node has a way up that ends. Marks those that were gone through, by the walk that did. */
+static bool check_ancestors(const Engine *engine, char **problem)
+{
+    const SlotArray *nodes = &engine->store.nodes;
+    g_autofree uint32_t *walks = g_new0(uint32_t, nodes->used + 1U);
+    for (uint32_t walk = 1; walk <= nodes->used; walk++) {
+        uint32_t i = slot_is_used(nodes, walk) ? walk : 0;
+        for (; i && !walks[i]; i = node_peek(&engine->store, i)->parent)
+            walks[i] = walk;
+        if (i && walks[i] == walk) {
+            *problem = g_strdup_printf("node %u lies inside itself", i);
+            return false;
+        }
     }
     return true;
 }
@@ -272,6 +312,8 @@ static bool check_array(const Engine *engine, const SlotArray *array, const char
 bool engine_check(const Engine *engine, char **problem)
 {
     return check_array(engine, &engine->store.nodes, "node", node_is_sound, problem) &&
+           check_ancestors(engine, problem) &&
+           check_array(engine, &engine->claims.owners, "owner", owner_is_sound, problem) &&
            check_array(engine, &engine->store.handles, "handle", handle_is_sound, problem) &&
            check_array(engine, &engine->claims.claims, "claim", claim_is_sound, problem) &&
            check_array(engine, &engine->heal_records, "heal", heal_is_sound, problem);

@@ -115,11 +115,11 @@ static int doubt_moved(const Rename *rn)
 /* mv(1) asks for RENAME_NOREPLACE first whatever it is told, so from mv that says nothing of a
  * lock: a script that puts a file in place means data. A directory that is data and keeps its name
  * is moved; one that takes a lock this way has had another name. */
-static bool is_moved_by_mv(const Rename *rn)
+static bool is_put_in_place(const Rename *rn)
 {
-    if (!owner_found_copies(&rn->who))
+    if (!owner_found_takes_no_locks(&rn->who))
         return false;
-    return !S_ISDIR(rn->from.st.st_mode) ||
+    return !S_ISDIR(rn->from.st.st_mode) || rn->who.caller_kind == HELPER_UNPACKER ||
            (!rn->from.claim && strcmp(rn->from.name, rn->to.name) == 0);
 }
 
@@ -155,7 +155,7 @@ static int prepare(Rename *rn)
                                &rn->reserved);
     if (r == -ENOLCK && rn->engine->options.observe)
         r = become_data(rn);
-    else if (r == 0 && rule && is_moved_by_mv(rn))
+    else if (r == 0 && rule && is_put_in_place(rn))
         r = become_publish(rn);
     return r;
 }

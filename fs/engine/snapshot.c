@@ -124,10 +124,9 @@ static int take_claim(Engine *engine, const Node *top, uint32_t index, Snapshot 
 static int take_name(Engine *engine, Node *top, const char *name, Snapshot *out)
 {
     const Unowned *unowned = infer_find(engine, top, name);
-    if (!unowned) {
-        const Claim *claim = life_find(engine, top, name);
+    const Claim *claim = unowned ? NULL : life_find(engine, top, name);
+    if (!unowned)
         return take_claim(engine, top, claim ? claim_index(&engine->claims, claim) : 0, out);
-    }
     snapshot_begin(engine, out);
     add_unowned(&(Unclaimed){engine, top, out}, unowned);
     return 0;

@@ -55,14 +55,12 @@ int snapshot_take_node(Engine *engine, const Caller *caller, uint64_t node, Snap
 
 void snapshot_done(Snapshot *snapshot);
 
-/* With the lock held, for snapshot_walk(): an empty one, and a claim as it stands, if it is one to
- * be shown; path is scratch. */
+/* With the lock held, for snapshot_walk(): an empty one; the unowned entries that were met; a claim
+ * as it stands, if it is one to be shown; path is scratch. */
 void snapshot_begin(Engine *engine, Snapshot *snapshot);
+void snapshot_add_unowned(Engine *engine, Node *top, Snapshot *snapshot);
 void snapshot_add(Engine *engine, const Node *top, const Claim *claim, GString *path,
                   Snapshot *snapshot);
-
-/* The unowned entries below that were met, which are shown among the claims. */
-void snapshot_add_unowned(Engine *engine, Node *top, Snapshot *snapshot);
 
 /* With the lock held, for a listener: one claim as seen from `dir`; false: it is not below. The
  * path is to be freed. */

@@ -45,7 +45,7 @@ static bool has_content(Engine *engine, const Claim *claim)
 bool unpacked_is_data(Engine *engine, const Claim *claim)
 {
     const Owner *owner = owner_at(&engine->claims, claim->owner);
-    if (claim->unpacked && owner->exit_known && WIFEXITED(owner->exit_status))
+    if (claim->tidy && owner->exit_known && WIFEXITED(owner->exit_status))
         return true;
     return claim->dated && !(owner->exit_known && WIFSIGNALED(owner->exit_status)) &&
            has_content(engine, claim);
@@ -55,7 +55,7 @@ void unpacked_leave(Engine *engine, Claim *claim)
 {
     notice_claim(engine, NOTICE_UNPACKED, claim);
     decision_log(engine, &engine->heal_lines, "keep", claim, NULL,
-                 claim->dated ? "dated" : "unpacked");
+                 claim->dated ? "dated" : "exited");
     engine_stats(engine)->unpacked++;
     life_end(engine, claim);
 }

@@ -1,14 +1,15 @@
-/* Files that were unpacked, checked out or copied under lock names: data, though they were made by
- * exclusive creates.
+/* Files that were unpacked or checked out under lock names: data, though they were made by
+ * exclusive creates. (What programs make that never take locks is no claim to begin with: see
+ * owner_found_takes_no_locks().)
  *
  * While their maker runs they are claims like any other. What they are shows when it ends, and two
  * things show it for certain enough:
  *
- *   - the maker is a program that only puts files in place, or that removes its own locks whenever
- *     it ends by itself (HELPER_UNPACKER: tar, git), and it did end by itself;
+ *   - the maker is a program that removes its own locks whenever it ends by itself (HELPER_TIDY:
+ *     git), and it did end by itself;
  *   - a file with content bears a time from before it was made, which its owner gave it. Who keeps
- * a lock alive sets the present; the time of an archive is in the past. An owner that was killed by
- * a signal left a lock all the same.
+ * a lock alive sets the present; the time of an archive is in the past. An owner that is known to
+ * have been killed by a signal left a lock all the same.
  *
  * Such an entry is not healed: its claim ends and it stays, as after a rename to a data name.
  *

@@ -116,14 +116,30 @@ static void finish_interrupted(FuseServer *server, JournalPhase phase, FuseTakeo
     fuse_server_serve(server, size, again);
 }
 
-/* One that waits again makes another copy of itself. */
+/* What each copy is of; 0: nothing. A worker that died between making one and dropping the other
+ * has left two of one request. */
+static void list_copies(RequestStore *requests, uint64_t uniques[REQUEST_COPIES])
+{
+    for (unsigned i = 0; i < REQUEST_COPIES; i++) {
+        const RequestCopy *copy = &requests->copies[i];
+        uniques[i] = copy->size ? ((const struct fuse_in_header *)copy->bytes)->unique : 0;
+        bool second = false;
+        for (unsigned j = 0; j < i && uniques[i] && !second; j++)
+            second = uniques[j] == uniques[i];
+        if (second) {
+            request_store_drop(requests, i);
+            uniques[i] = 0;
+        }
+    }
+}
+
+/* One that waits again makes another copy of itself, which is not to be served in turn. */
 static void serve_copies(FuseServer *server, FuseTakeover *result)
 {
-    uint32_t sizes[REQUEST_COPIES];
-    for (unsigned i = 0; i < REQUEST_COPIES; i++)
-        sizes[i] = server->requests->copies[i].size;
+    uint64_t uniques[REQUEST_COPIES];
+    list_copies(server->requests, uniques);
     for (unsigned i = 0; i < REQUEST_COPIES; i++) {
-        size_t size = sizes[i] ? request_store_load(server->requests, i) : 0;
+        size_t size = uniques[i] ? request_store_load(server->requests, i) : 0;
         if (size == 0)
             continue;
         fuse_server_serve(server, size, false);

@@ -39,9 +39,9 @@ static bool section_kind(Word word, HelperKind *kind)
         const char *text;
         HelperKind kind;
     } sections[] = {
-        {"[helpers]", HELPER_PROGRAM},     {"[copiers]", HELPER_COPIER},
-        {"[unpackers]", HELPER_UNPACKER},  {"[shells]", HELPER_SHELL},
-        {"[multicall]", HELPER_MULTICALL},
+        {"[helpers]", HELPER_PROGRAM},    {"[copiers]", HELPER_COPIER},
+        {"[unpackers]", HELPER_UNPACKER}, {"[tidy]", HELPER_TIDY},
+        {"[shells]", HELPER_SHELL},       {"[multicall]", HELPER_MULTICALL},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(sections); i++) {
         if (strlen(sections[i].text) == word.len && !memcmp(sections[i].text, word.at, word.len)) {

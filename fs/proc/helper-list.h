@@ -1,10 +1,11 @@
-/* The programs that take a lock for somebody else: data, not code.
+/* The programs that take a lock for somebody else, and those that put files in place and take none:
+ * data, not code.
  *
  * The list is a text file, one name a line, '#' starts a comment; the shipped one is compiled in
  * from fs/proc/helpers.txt and installed as share/lockfs/helpers. A section line ("[helpers]",
- * "[copiers]", "[unpackers]", "[shells]", "[multicall]") says what the names below it are. A name
- * is the base name of the real executable; for a multi-call binary (busybox, toybox, coreutils) it
- * is the applet.
+ * "[copiers]", "[unpackers]", "[tidy]", "[shells]", "[multicall]") says what the names below it
+ * are. A name is the base name of the real executable; for a multi-call binary (busybox, toybox,
+ * coreutils) it is the applet.
  */
 #ifndef LOCKFS_PROC_HELPER_LIST_H
 #define LOCKFS_PROC_HELPER_LIST_H
@@ -18,7 +19,8 @@ typedef enum {
     HELPER_NONE,
     HELPER_PROGRAM,   /* hands over to its parent */
     HELPER_COPIER,    /* the same, and what it makes is data: it copies, and takes no locks */
-    HELPER_UNPACKER,  /* keeps what it makes; what it leaves when it ends by itself is data */
+    HELPER_UNPACKER,  /* keeps what it makes, and that is data: it takes no locks */
+    HELPER_TIDY,      /* keeps what it makes, and leaves no locks when it ends by itself */
     HELPER_SHELL,     /* does when it is a forked subshell of the same shell */
     HELPER_MULTICALL, /* look at the applet */
 } HelperKind;

@@ -56,11 +56,12 @@ static void drop(Manager *m, int i, const char *how)
 
 static void hand_over(const Manager *m)
 {
-    char names[MAX * 128] = "", number[16];
-    int high[MAX];
+    char names[MAX * 129], number[16];
+    int high[MAX], size = 0;
     for (int i = 0; i < m->n_kept; i++) {
         high[i] = fcntl(m->kept[i].fd, F_DUPFD_CLOEXEC, FIRST_FD + MAX);
-        strcat(strcat(names, i ? ":" : ""), m->kept[i].name);
+        size += snprintf(names + size, sizeof names - (size_t)size, "%s%s", i ? ":" : "",
+                         m->kept[i].name);
     }
     for (int i = 0; i < m->n_kept; i++)
         dup2(high[i], FIRST_FD + i);
@@ -132,7 +133,7 @@ static void keep(Manager *m, const char *text, int fd)
     Kept *kept = &m->kept[m->n_kept++];
     *kept = (Kept){.fd = fd, .watched = !value(text, "FDPOLL", poll_it, sizeof poll_it)};
     if (!value(text, "FDNAME", kept->name, sizeof kept->name))
-        strcpy(kept->name, "stored");
+        snprintf(kept->name, sizeof kept->name, "stored");
     printf("store %s\n", kept->name);
 }
 
@@ -211,7 +212,7 @@ static bool once(Manager *m)
     for (int i = 0; i < watched; i++)
         fds[3 + i] = (struct pollfd){m->kept[i].watched ? m->kept[i].fd : -1, 0, 0};
     fflush(stdout);
-    if (poll(fds, (nfds_t)(3 + watched), -1) < 0)
+    if (poll(fds, 3 + (nfds_t)watched, -1) < 0)
         return errno == EINTR;
     for (int i = watched; i-- > 0;)
         if (fds[3 + i].revents)
@@ -228,7 +229,7 @@ int main(int argc, char **argv)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (argc < 4 || strlen(argv[1]) >= sizeof address.sun_path)
         return 2;
-    strcpy(address.sun_path, argv[1]);
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", argv[1]);
     Manager m = {.path = argv[1], .watchdog = argv[2], .argv = argv + 3, .pidfd = -1};
     m.socket = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     unlink(argv[1]);

@@ -52,8 +52,11 @@ for my $name (@NAMES) {
         is_deeply [ exact($late, 'path'), @$late{qw(result token)} ], [ $path, 'timed-out', $listed->{token} ], 'wait in vain';
         my $given = printed(0, 'transfer', '--json', $path, $other->pid);
         is_deeply [ exact($given, 'path'), $given->{owner}{pid} ], [ $name, $other->pid ], 'transfer';
+        my $w = watcher($p);
         my $was = printed(0, 'break', '--json', '--yes', $path);
         is_deeply [ exact($was, 'path'), $was->{token} ], [ $name, $given->{token} ], 'break';
+        ok scalar($w->until('DELETE', $name, 20)), 'it goes';
+        $w->stop;
         my $healed = of(printed(0, 'healed', '--json', $p), $name);
         is_deeply [ @$healed{qw(reason token)} ], [ 'broken', $was->{token} ], 'healed';
         my $back = printed(0, 'restore', '--json', $path);

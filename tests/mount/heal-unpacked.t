@@ -1,14 +1,15 @@
-# What a maker that ended by itself shows to be data stays: it gave the entry a time from before it was made, or it is a
-# program that leaves no locks. Everything else under a lock name goes with its maker.
+# What a maker shows to be data stays: it gave the entry a time from before it was made, or it is a program that takes no
+# locks, or leaves none. Everything else under a lock name goes with its maker.
 use v5.30;
 use warnings;
+use POSIX ();
 use Time::HiRes ();
 use Lockfs::Test;
 use Lockfs::Holder;
 
 need_root;
 need_fuse;
-need_program(qw(tar cp mv));
+need_program(qw(tar cp mv git));
 
 my $m = mount_lockfs(source => 'tmpfs', options => 'allow_other');
 my ($p, $other) = ($m->path, client());
@@ -169,22 +170,60 @@ sub tar_at_work {
     return ($tar, substr $archive, 1536);
 }
 
-subtest 'tar' => sub {
+subtest 'tar takes no locks: what it makes is data at once' => sub {
     my ($tar, $rest) = tar_at_work();
-    expect EBUSY => $other, 'unlink', "$p/one.lock";
+    expect ok => $other, 'rename', "$p/one.lock", "$p/moved";
     syswrite $tar->{to}, $rest;
     $tar->close_pipes;
     is $tar->status_text, 'exit 0', 'ends';
-    is slurp("$p/$_.lock"), "$_\n", "$_.lock is data" for qw(one two);
-    unlink "$p/one.lock", "$p/two.lock";
-    ($tar) = tar_at_work();
-    $tar->close_pipes;
-    is $tar->status_text, 'exit 2', 'ends with an error: the archive is cut short';
-    is slurp("$p/one.lock"), "one\n", 'what it has unpacked is data';
-    unlink "$p/one.lock", "$p/two.lock";
+    is slurp("$p/$_"), /two/ ? "two\n" : "one\n", "$_ is there" for qw(moved two.lock);
+    unlink "$p/moved", "$p/two.lock";
     ($tar) = tar_at_work();
     $tar->kill9;
-    is $other->stat("$p/$_.lock"), 'ENOENT', "killed: $_.lock is gone" for qw(one two);
+    is slurp("$p/one.lock"), "one\n", 'also when it is killed, as far as it got';
+    unlink "$p/one.lock", "$p/two.lock";
+};
+
+# git checks out a.lock and stops at b.txt, which it has to send through a filter; it holds index.lock.
+sub git_at_work {
+    my ($repo, $branch) = @_;
+    my $git = spawn([ 'git', '-C', $repo, 'checkout', '-q', $branch ], stderr => temp_path('git-stderr'));
+    my ($said) = wait_for(sub { -e "$repo/.git/index.lock" && -e "$repo/waiting" }, watch => [ $repo, "$repo/.git" ]);
+    ok $said, 'git is in the middle of a checkout';
+    return $git;
+}
+
+subtest 'git takes locks and removes them: what it leaves when it ends is data' => sub {
+    my $repo = "$p/repo";
+    my $go = temp_path('go');
+    POSIX::mkfifo($go, 0600) or die "$go: $!\n";
+    my $filter = script("#!/bin/sh\ncat >/dev/null\n: >$repo/waiting\ncat $go\n");
+    my $setup = <<"END_OF_SETUP";
+set -e; mkdir -p $repo; cd $repo; git init -q -b main .
+git config user.name A; git config user.email a\@example.org; git commit -q --allow-empty -m none
+git checkout -q -b full; mkdir dir.lock; echo a >a.lock; echo m >dir.lock/member; echo b >b.txt; echo 'b.txt filter=slow' >.gitattributes
+git add -f .; git commit -q -m full; git checkout -q main; git config filter.slow.smudge $filter
+END_OF_SETUP
+    is run([ 'sh', '-c', $setup ])->{status}, 'exit 0', 'a repository';
+    my $git = git_at_work($repo, 'full');
+    expect EBUSY => $other, 'unlink', "$repo/.git/index.lock";
+    $git->kill9;
+    is $other->stat("$repo/.git/index.lock"), 'ENOENT', 'killed: the lock of the index is gone';
+    is $other->stat("$repo/a.lock"), 'ENOENT', 'and what may be another lock';
+    # The filter is git's child and waits for somebody to open the pipe.
+    open my $end, '>', $go or die $!;
+    close $end;
+    unlink $go;
+    POSIX::mkfifo($go, 0600) or die "$go: $!\n";
+    is run([ 'sh', '-c', 'git reset -q --hard && git clean -fdq' ], cwd => $repo)->{status}, 'exit 0', 'git works on at once';
+    $git = git_at_work($repo, 'full');
+    open $end, '>', $go or die $!;
+    print $end "b\n";
+    close $end;
+    is $git->status_text, 'exit 0', 'a checkout that ends';
+    is slurp("$repo/a.lock") . slurp("$repo/dir.lock/member"), "a\nm\n", 'is complete';
+    is $other->stat("$repo/.git/index.lock"), 'ENOENT', 'and has left no lock';
+    is run([ 'rm', '-rf', $repo ])->{status}, 'exit 0', 'removed';
 };
 
 subtest 'copies are data at once, whatever becomes of the script' => sub {
@@ -211,6 +250,24 @@ subtest 'the worker is killed between the two' => sub {
     is $other->stat("$p/held.lock"), 'ENOENT', 'what was not goes';
     unlink "$p/data.lock";
 };
+
+for my $case ([ 'where nobody can tell how a process ended', env => { LOCKFS_WITHOUT => 'pidfd-info' } ],
+    [ 'on a mount of an ordinary user', user => unprivileged, options => '' ]) {
+    my ($where, %opt) = @$case;
+    subtest $where => sub {
+        my $mount = mount_lockfs(%opt);
+        my ($q, @as) = ($mount->path, $opt{user} ? (user => $opt{user}) : ());
+        my ($dated, $held, $looker) = map { client(@as) } 1 .. 3;
+        dated_file($dated, "$q/data.lock");
+        expect ok => $held, 'excl', "$q/held.lock";
+        $_->stop for $dated, $held;
+        is $looker->stat("$q/data.lock")->{mtime}, $old, 'what was dated stays';
+        is $looker->stat("$q/held.lock"), 'ENOENT', 'what was not goes';
+        is run([ 'tar', '-xmf', temp_path('archive.tar'), '-C', $q ], @as)->{status}, 'exit 0', 'tar unpacks';
+        ok ref $looker->stat("$q/$_.lock"), "$_.lock stays" for qw(one two);
+        is $mount->umount, 'exit 0', 'unmounted';
+    };
+}
 
 subtest 'a maker that ended while nobody served' => sub {
     my $source = temp_path('unserved');

@@ -34,7 +34,7 @@ static void test_shipped(void)
         {"cp", HELPER_COPIER},
         {"mv", HELPER_COPIER},
         {"tar", HELPER_UNPACKER},
-        {"git", HELPER_UNPACKER},
+        {"git", HELPER_TIDY},
         {"env", HELPER_PROGRAM},
         {"timeout", HELPER_PROGRAM},
         {"nice", HELPER_PROGRAM},
@@ -90,9 +90,10 @@ static void test_add(void)
     line = 99;
     g_assert_true(
         add(list, "my-helper\n[shells]\n\tmysh # why\r\n[multicall]\nbox\n[helpers]\nbash", &line));
-    g_assert_true(add(list, "[copiers]\nscp\n[unpackers]\nunstuff", &line));
+    g_assert_true(add(list, "[copiers]\nscp\n[unpackers]\nunstuff\n[tidy]\njj", &line));
     g_assert_cmpint(helper_list_kind(list, "scp"), ==, HELPER_COPIER);
     g_assert_cmpint(helper_list_kind(list, "unstuff"), ==, HELPER_UNPACKER);
+    g_assert_cmpint(helper_list_kind(list, "jj"), ==, HELPER_TIDY);
     g_assert_cmpint(line, ==, 99);
     g_assert_cmpint(helper_list_kind(list, "my-helper"), ==, HELPER_PROGRAM);
     g_assert_cmpint(helper_list_kind(list, "mysh"), ==, HELPER_SHELL);

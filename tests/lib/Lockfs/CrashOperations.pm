@@ -215,6 +215,21 @@ my @OPERATIONS = (
         call  => [ 'victim dies', 'watch x.lock' ],
         then  => [ 'other get /x.lock/in -> ENOENT', 'ctl restore --as /back /x.lock', 'owner get /back/in -> ok text', 'owner unlink /back/in', 'owner rmdir /back' ],
     },
+    'lockfs-ctl break' => {
+        ready => [ 'owner mkdir /x.lock', 'owner put /x.lock/in text', 'watch' ],
+        call  => [ 'ctl break --yes /x.lock', 'watch x.lock' ],
+        then  => [ 'other mkdir /x.lock', 'other rmdir /x.lock', 'ctl restore --as /back /x.lock', 'owner unlink /back/in', 'owner rmdir /back' ],
+    },
+    'lockfs-ctl transfer' => {
+        ready => ['owner mkdir /x.lock'],
+        call  => ['ctl transfer /x.lock OTHER'],
+        then  => [ 'owner rmdir /x.lock -> EBUSY', 'other rmdir /x.lock' ],
+    },
+    'lockfs-ctl restore' => {
+        ready => [ 'victim born', 'victim mkdir /x.lock', 'victim put /x.lock/in text', 'watch', 'victim dies', 'watch x.lock' ],
+        call  => ['ctl restore --as /back /x.lock'],
+        then  => [ 'owner get /back/in -> ok text', 'owner unlink /back/in', 'owner rmdir /back' ],
+    },
 );
 
 my ($p, $watcher, %clients, %fds);
