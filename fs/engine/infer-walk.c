@@ -84,16 +84,15 @@ static bool judge(InferWalk *walk, const char *dir_path, const char *name)
 {
     Engine *engine = walk->engine;
     const Unowned *unowned = NULL;
-    engine_lock(engine);
-    engine->store.creds = &walk->creds;
+    engine_lock_aside(engine, &walk->creds);
     Node *dir = path_reach(engine, dir_path);
     if (dir && guard_path(engine, dir) == 0)
         unowned = infer_find(engine, dir, name);
     bool again = unowned && unowned->reason == INFERENCE_FRESH;
     if (dir)
         node_unpin(&engine->store, dir);
-    engine->store.creds = &engine->serving_creds;
-    engine_unlock(engine);
+    engine_unlock_aside(engine);
+    engine_give_way(engine);
     return again;
 }
 
@@ -180,8 +179,7 @@ static void *run(void *data)
 {
     InferWalk *walk = data;
     unshare(CLONE_FS); /* a umask of its own */
-    creds_init(&walk->creds, walk->engine->serving_creds.groups,
-               walk->engine->serving_creds.groups_ctx);
+    creds_init_thread(&walk->creds, &walk->engine->serving_creds);
     walk_all(walk);
     look_again(walk);
     return NULL;

@@ -7,9 +7,9 @@
 
 struct Lasting {
     pid_t reaper_tid; /* a request of its may be the one that was interrupted */
-    int64_t begun_ns; /* when serving began, as files are stamped */
     RequestStats requests;
     Waiter waiters[WAITERS_SLOTS];
+    int64_t begun_ns; /* when serving began, as files are stamped; 0: not known */
 };
 
 #endif
