@@ -257,7 +257,7 @@ static bool claim_is_sound(const Engine *engine, uint32_t index)
 {
     const Claim *claim = slot_peek(&engine->claims.claims, index);
     return claim->state <= CLAIM_GHOST && claim->kind <= CLAIM_KIND_NODE &&
-           is_truth(&claim->broken) && is_truth(&claim->release_anyone) &&
+           is_truth(&claim->broken) && is_truth(&claim->release_anyone) && is_truth(&claim->tidy) &&
            is_truth(&claim->dated) && is_text(claim->caller_comm) &&
            slot_is_used(&engine->store.nodes, claim->dir) &&
            slot_is_used(&engine->store.nodes, claim->node) &&

@@ -61,7 +61,10 @@ subtest 'decisions' => sub {
 
     expect ok => $owner, 'mkdir', "$p/b.lock";
     expect ok => $owner, 'put',   "$p/b.lock/f", 'x';
+    my $w = watcher($p);
     ctl_status 0, [ 'break', '--yes', "$p/b.lock" ];
+    ok scalar($w->until('DELETE', 'b.lock', 10)), 'taken away, and its content kept';
+    $w->stop;
     my $break = message('break');
     is_deeply [ sort keys %$break ], \@FIXED, 'break has the same';
     like $break->{BY_PID}, qr/^[1-9]\d*$/, 'and who did it';
