@@ -49,18 +49,34 @@ static StartSays start_says(const LockRecord *record, const InferenceBearer *bea
     return seconds || bearer->own_clock ? START_SILENT : START_OTHER;
 }
 
-static bool is_younger(const InferenceBearer *bearer, const InferenceEntry *entry)
+/* By how much at most the clock can have been set forward since the entry was written: no more than
+ * since the boot, and no more than has passed by it. INT64_MAX: cannot tell. */
+static int64_t set_forward(const InferenceBearer *bearer, const InferenceEntry *entry, int64_t now)
 {
+    int64_t passed = now - entry->changed_ns;
+    if (bearer->first_ns == INT64_MIN)
+        return passed;
+    return MIN(passed, bearer->shown_ns - bearer->first_ns);
+}
+
+/* It started after the entry was last written, wherever the clock was set in between; a shorter way
+ * than MARGIN is not reckoned with. */
+static bool is_younger(const InferenceBearer *bearer, const InferenceEntry *entry, int64_t now)
+{
+    if (bearer->shown_ns == INT64_MAX)
+        return false;
+    if (set_forward(bearer, entry, now) < MARGIN)
+        return bearer->shown_ns > entry->changed_ns + TICK;
     return bearer->first_ns != INT64_MIN && bearer->first_ns > entry->changed_ns + MARGIN;
 }
 
 /* Shown to be another process than the one that was recorded. */
 static bool is_another(const InferenceBearer *bearer, const InferenceEntry *entry,
-                       const LockRecord *record)
+                       const LockRecord *record, int64_t now)
 {
     if (record->pid_ns && bearer->pid_ns && record->pid_ns != bearer->pid_ns)
         return true;
-    return is_younger(bearer, entry) || start_says(record, bearer) == START_OTHER;
+    return is_younger(bearer, entry, now) || start_says(record, bearer) == START_OTHER;
 }
 
 static bool is_elsewhere(const InferenceBearer *bearer, const LockRecord *record)
@@ -106,7 +122,7 @@ static InferenceVerdict judge(const InferenceEntry *entry, const LockRecord *rec
         if (bearer->init)
             continue;
         others++;
-        if (is_another(bearer, entry, record))
+        if (is_another(bearer, entry, record, world->now_ns))
             continue;
         possible++;
         if (is_elsewhere(bearer, record))
@@ -130,6 +146,11 @@ static InferenceVerdict judge(const InferenceEntry *entry, const LockRecord *rec
     return verdict;
 }
 
+bool inference_is_fresh(const InferenceEntry *entry, int64_t now_ns)
+{
+    return entry->changed_ns > now_ns - SETTLED;
+}
+
 InferenceVerdict inference_decide(const InferenceEntry *entry, const LockRecord *record,
                                   const InferenceWorld *world, const InferenceBearer *bearers,
                                   unsigned n, unsigned *owner, InferenceReason *reason)
@@ -138,7 +159,7 @@ InferenceVerdict inference_decide(const InferenceEntry *entry, const LockRecord 
         return keep(INFERENCE_IN_USE, reason);
     if (entry->changed_ns >= world->seen_ns)
         return keep(INFERENCE_LATER, reason);
-    if (entry->changed_ns > world->now_ns - SETTLED)
+    if (!entry->settled && inference_is_fresh(entry, world->now_ns))
         return keep(INFERENCE_FRESH, reason);
     if (world->host == INFERENCE_HOST_OTHER)
         return keep(INFERENCE_FOREIGN_HOST, reason);
@@ -157,7 +178,7 @@ const char *inference_text(InferenceReason reason)
 {
     static const char *const texts[] = {
         [INFERENCE_IN_USE] = "some process has it open or locked",
-        [INFERENCE_FRESH] = "it was changed a moment ago",
+        [INFERENCE_FRESH] = "it was changed a moment ago, and somebody may be writing it",
         [INFERENCE_LATER] = "it was changed since lockfs serves the directory",
         [INFERENCE_NO_RECORD] = "it names no process",
         [INFERENCE_FOREIGN_HOST] = ("it names a host that is neither this machine nor a container "

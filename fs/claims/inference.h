@@ -50,16 +50,18 @@ typedef struct {
     int64_t made_ns;    /* it was not there earlier */
     int64_t changed_ns; /* nothing of it was written later */
     uint32_t uid;
-    bool bare;   /* an empty directory: all it says is that it is there */
-    bool in_use; /* open, or locked with flock or fcntl */
+    bool bare;    /* an empty directory: all it says is that it is there */
+    bool in_use;  /* open, or locked with flock or fcntl */
+    bool settled; /* what was read of it is whole: nobody is at writing it */
 } InferenceEntry;
 
 /* A process that has the recorded number in some pid namespace. */
 typedef struct {
-    int64_t first_ns, last_ns; /* INT64_MIN and INT64_MAX: cannot tell */
-    uint64_t start_ticks;      /* since boot */
-    bool own_clock;            /* it counts those from another moment than we, or may */
-    uint64_t pid_ns;           /* where it has the number; 0: cannot tell */
+    int64_t first_ns, last_ns; /* its start. INT64_MIN and INT64_MAX: cannot tell */
+    int64_t shown_ns;     /* the same, if the clock was not set since; INT64_MAX: cannot tell */
+    uint64_t start_ticks; /* since boot */
+    bool own_clock;       /* it counts those from another moment than we, or may */
+    uint64_t pid_ns;      /* where it has the number; 0: cannot tell */
     uint32_t uid;
     const char *host; /* its host name; NULL: cannot tell */
     bool init;        /* process 1 of the machine: no evidence either way */
@@ -74,6 +76,9 @@ typedef struct {
     bool shared;   /* other machines may have made it */
     InferenceHost host;
 } InferenceWorld;
+
+/* Was it changed so shortly ago that it may not be finished? Then `settled` is to be found out. */
+bool inference_is_fresh(const InferenceEntry *entry, int64_t now_ns);
 
 /* record NULL: there is none. *owner is the index of the bearer that owns it, for OWNED. */
 InferenceVerdict inference_decide(const InferenceEntry *entry, const LockRecord *record,

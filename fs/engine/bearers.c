@@ -68,6 +68,7 @@ static void describe(const Bearers *bearers, const Pidref *ref, InferenceBearer 
     int64_t start_ns = (int64_t)ref->start_time * NS_PER_TICK;
     uint64_t time_ns;
     seen->start_ticks = ref->start_time;
+    seen->shown_ns = bearers->clock.high_ns + start_ns;
     if (bearers->clock.known) {
         seen->first_ns = bearers->clock.low_ns + start_ns;
         seen->last_ns = bearers->clock.high_ns + start_ns;
@@ -86,7 +87,7 @@ static bool look_at(const Bearers *bearers, pid_t pid, InferenceBearer *seen)
     AUTO_PIDREF Pidref ref = PIDREF_NONE;
     ProcStat stat;
     seen->first_ns = INT64_MIN;
-    seen->last_ns = INT64_MAX;
+    seen->last_ns = seen->shown_ns = INT64_MAX;
     seen->own_clock = true;
     seen->init = proc_is_machine_init(bearers->proc, pid);
     int r = pidref_open_stat(bearers->proc, pid, &ref, &stat);

@@ -65,8 +65,8 @@ static int read_member(int dir, const char *name, Evidence *evidence)
 {
     LockRecord record = {0};
     bool found = lock_record_parse_name(name, &record);
+    struct stat st = {0};
     if (!found && lock_record_is_member(name)) {
-        struct stat st = {0};
         if (!read_file(dir, name, &st, &record, &found))
             return -EAGAIN;
         evidence->entry.changed_ns = MAX(evidence->entry.changed_ns, clock_ns(st.st_ctim));
@@ -77,6 +77,7 @@ static int read_member(int dir, const char *name, Evidence *evidence)
         return lock_record_join(&evidence->record, &record) ? 0 : -EAGAIN;
     evidence->record = record;
     evidence->recorded = true;
+    evidence->file = (OpenFileId){st.st_dev, st.st_ino};
     return 0;
 }
 
@@ -128,11 +129,30 @@ int evidence_read(Engine *engine, Node *dir, const char *name, const struct stat
         r = read_dir(fd, name, st, &evidence);
     else if (S_ISLNK(st->st_mode))
         evidence.recorded = read_link(fd, name, &evidence.record);
-    else if (S_ISREG(st->st_mode))
+    else if (S_ISREG(st->st_mode)) {
         r = read_file(fd, name, &seen, &evidence.record, &evidence.recorded) ? 0 : -EAGAIN;
+        evidence.file = (OpenFileId){st->st_dev, st->st_ino};
+    }
     if (r == 0)
         *out = evidence;
     return r;
+}
+
+static bool says_the_same(const Evidence *one, const Evidence *other)
+{
+    return one->entry.changed_ns == other->entry.changed_ns && one->recorded == other->recorded &&
+           one->file.ino == other->file.ino && one->record.pid == other->record.pid &&
+           one->record.start == other->record.start &&
+           strcmp(one->record.host, other->record.host) == 0;
+}
+
+bool evidence_is_settled(Engine *engine, Node *dir, const char *name, const struct stat *st,
+                         const Evidence *evidence)
+{
+    Evidence again;
+    if (evidence->file.ino && open_files_for_writing(engine->proc, &evidence->file, 1) != 0)
+        return false;
+    return evidence_read(engine, dir, name, st, &again) == 0 && says_the_same(evidence, &again);
 }
 
 bool evidence_in_use(Engine *engine, const Node *node)

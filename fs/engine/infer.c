@@ -186,13 +186,15 @@ static InferenceHost host_of(const Bearers *bearers, const Evidence *evidence)
 
 static void decide(Case *c, const Bearers *bearers)
 {
-    const Evidence *evidence = &c->evidence;
+    Evidence *evidence = &c->evidence;
     const LockRecord *record = evidence->recorded ? &evidence->record : NULL;
     InferenceWorld world = bearers_world(bearers);
     world.seen_ns = c->engine->lasting->begun_ns;
     world.now_ns = clock_real_ns();
     world.shared = c->engine->infer->shared;
     world.host = host_of(bearers, evidence);
+    evidence->entry.settled = inference_is_fresh(&evidence->entry, world.now_ns) &&
+                              evidence_is_settled(c->engine, c->dir, c->name, c->st, evidence);
     unsigned n, owner = 0;
     g_autofree Bearer *all = bearers_find(bearers, record ? record->pid : 0, &n);
     g_autofree InferenceBearer *seen = g_new(InferenceBearer, n + 1);

@@ -44,7 +44,6 @@ mkdir "$dir{other}/bare.lock" or die;
 write_file("$dir{other}/data.txt", "$dead\n");
 write_file("$dir{other}/yarn.lock", "$dead\n");
 write_file("$dir{other}/locked.lock", "$dead\n");
-grow_old($dir{other});
 
 subtest 'stale' => sub {
     my $m = mount_lockfs(source => $dir{stale}, in_place => 1);

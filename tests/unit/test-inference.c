@@ -7,7 +7,8 @@
 #define BOOT (1000000 * S)     /* the machine was started */
 #define MADE (BOOT + 1000 * S) /* the entry was made */
 #define SEEN (BOOT + 5000 * S) /* the processes were looked at */
-#define SOON (MADE + S)        /* just after it: too near to be told apart */
+#define SOON (MADE + S / 50)   /* just after it: two ticks */
+#define AT_ONCE (MADE + S / 200)
 #define LATER (MADE + 100 * S)
 #define NO_CLOCK INT64_MIN
 
@@ -20,7 +21,12 @@ static const LockRecord at_host = {.pid = 50, .host = "web1"};
 static InferenceBearer started(int64_t at)
 {
     return (InferenceBearer){
-        .first_ns = at, .last_ns = at, .start_ticks = (uint64_t)(at - BOOT) / (S / 100), .uid = 7};
+        .first_ns = at,
+        .last_ns = at,
+        .shown_ns = at,
+        .start_ticks = (uint64_t)(at - BOOT) / (S / 100),
+        .uid = 7,
+    };
 }
 
 static InferenceReason decide(InferenceEntry entry, const LockRecord *record, InferenceWorld world,
@@ -101,9 +107,12 @@ static void test_in_use_or_fresh(void)
     InferenceEntry used = file, fresh = file, late = file;
     used.in_use = true;
     fresh.changed_ns = SEEN - S / 2;
+    InferenceEntry settled = fresh;
+    settled.settled = true;
     late.changed_ns = SEEN;
     g_assert_cmpint(decide(used, &pid, machine, NULL, 0), ==, INFERENCE_IN_USE);
     g_assert_cmpint(decide(fresh, &pid, machine, NULL, 0), ==, INFERENCE_FRESH);
+    g_assert_cmpint(decide(settled, &pid, machine, NULL, 0), ==, INFERENCE_NOBODY);
     g_assert_cmpint(decide(late, &pid, machine, NULL, 0), ==, INFERENCE_LATER);
 }
 
@@ -112,7 +121,8 @@ static void test_recycled(void)
     InferenceBearer unsure = started(LATER), both[] = {started(LATER), started(LATER + S)};
     unsure.first_ns = NO_CLOCK;
     g_assert_cmpint(one(&pid, started(LATER)), ==, INFERENCE_RECYCLED);
-    g_assert_cmpint(one(&pid, started(SOON)), ==, INFERENCE_UNPROVEN);
+    g_assert_cmpint(one(&pid, started(SOON)), ==, INFERENCE_RECYCLED);
+    g_assert_cmpint(one(&pid, started(AT_ONCE)), ==, INFERENCE_OWNER_FOUND);
     g_assert_cmpint(one(&pid, unsure), ==, INFERENCE_UNPROVEN);
     g_assert_cmpint(decide(file, &pid, machine, both, 2), ==, INFERENCE_RECYCLED);
     both[0] = started(BOOT);
@@ -120,6 +130,27 @@ static void test_recycled(void)
     InferenceBearer set = started(LATER); /* the clock has been set forward since the boot */
     set.first_ns = MADE - 100 * S;
     g_assert_cmpint(one(&pid, set), ==, INFERENCE_UNPROVEN);
+}
+
+/* The clock may have been set forward by hours since the boot, but not by more than has passed by
+ * it since the entry was written. */
+static void test_recycled_just_now(void)
+{
+    InferenceEntry entry = file;
+    InferenceWorld world = machine;
+    InferenceBearer bearer = started(SEEN - S);
+    entry.made_ns = entry.changed_ns = SEEN - 2 * S;
+    entry.settled = true;
+    bearer.first_ns -= 20000 * S;
+    world.now_ns = SEEN;
+    g_assert_cmpint(decide(entry, &pid, world, &bearer, 1), ==, INFERENCE_RECYCLED);
+    bearer.first_ns = NO_CLOCK;
+    g_assert_cmpint(decide(entry, &pid, world, &bearer, 1), ==, INFERENCE_RECYCLED);
+    world.now_ns = SEEN + 10 * S;
+    g_assert_cmpint(decide(entry, &pid, world, &bearer, 1), ==, INFERENCE_UNPROVEN);
+    bearer.shown_ns = bearer.last_ns = INT64_MAX;
+    world.now_ns = SEEN;
+    g_assert_cmpint(decide(entry, &pid, world, &bearer, 1), ==, INFERENCE_UNPROVEN);
 }
 
 static void test_owned(void)
@@ -218,6 +249,7 @@ int main(int argc, char **argv)
     g_test_add_func("/inference/before-boot", test_before_boot);
     g_test_add_func("/inference/in-use-or-fresh", test_in_use_or_fresh);
     g_test_add_func("/inference/recycled", test_recycled);
+    g_test_add_func("/inference/recycled-just-now", test_recycled_just_now);
     g_test_add_func("/inference/owned", test_owned);
     g_test_add_func("/inference/hosts", test_hosts);
     g_test_add_func("/inference/init", test_init);
