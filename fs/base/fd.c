@@ -70,3 +70,10 @@ void fd_cleanup(int *fd)
 {
     fd_close(*fd);
 }
+
+int fd_open_quietly(int dir, const char *name, int flags)
+{
+    int fd = openat(dir, name, flags | O_RDONLY | O_NOATIME | O_CLOEXEC);
+    /* Of files of others that is refused. */
+    return fd < 0 && errno == EPERM ? openat(dir, name, flags | O_RDONLY | O_CLOEXEC) : fd;
+}

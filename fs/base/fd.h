@@ -34,4 +34,7 @@ unsigned long fd_raise_limit(void);
 
 void fd_cleanup(int *fd);
 
+/* Opens to read without touching the time of access, where that is allowed. -1 with errno set. */
+int fd_open_quietly(int dir, const char *name, int flags);
+
 #endif

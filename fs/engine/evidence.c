@@ -42,10 +42,7 @@ static bool is_unchanged(int fd, const struct stat *st)
 static bool read_file(int dir, const char *name, struct stat *st, LockRecord *record, bool *found)
 {
     char text[LOCK_RECORD_MAX + 1];
-    AUTO_FD int fd =
-        openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_NOATIME | O_CLOEXEC);
-    if (fd < 0 && errno == EPERM) /* another user's: not without touching atime */
-        fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    AUTO_FD int fd = fd_open_quietly(dir, name, O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     if (fd < 0 || (st->st_ino == 0 && fstat(fd, st) != 0) || !S_ISREG(st->st_mode))
         return false;
     ssize_t len = pread(fd, text, sizeof text, 0);
@@ -102,7 +99,7 @@ static int read_members(DIR *stream, Evidence *evidence)
 
 static int read_dir(int dir, const char *name, const struct stat *st, Evidence *evidence)
 {
-    int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = fd_open_quietly(dir, name, O_DIRECTORY | O_NOFOLLOW);
     DIR *stream = fd < 0 ? NULL : fdopendir(fd);
     if (!stream) {
         int r = -errno;

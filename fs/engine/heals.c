@@ -68,7 +68,9 @@ static gint by_expiry(gconstpointer a, gconstpointer b, gpointer engine)
 {
     const HealRecord *one = record_look(engine, GPOINTER_TO_UINT(a));
     const HealRecord *other = record_look(engine, GPOINTER_TO_UINT(b));
-    return one->expires_ns < other->expires_ns ? -1 : one->expires_ns > other->expires_ns;
+    if (one->expires_ns != other->expires_ns)
+        return one->expires_ns < other->expires_ns ? -1 : 1;
+    return one->token < other->token ? -1 : one->token > other->token;
 }
 
 static void forget(Engine *engine, uint32_t slot)

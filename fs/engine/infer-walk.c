@@ -53,7 +53,7 @@ static DIR *innermost(const InferWalk *walk)
 static bool open_level(InferWalk *walk, int dir, const char *name)
 {
     struct stat st;
-    AUTO_FD int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    AUTO_FD int fd = fd_open_quietly(dir, name, O_DIRECTORY | O_NOFOLLOW);
     if (fd < 0 || fstat(fd, &st) != 0 || (walk->levels->len && st.st_dev != walk->dev))
         return false;
     DIR *stream = fdopendir(fd);

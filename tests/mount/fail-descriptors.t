@@ -93,7 +93,7 @@ subtest 'many owners' => sub {
         if ($reply eq 'ok') { push @held, [ $c, $i ] }
         else                { push @refused, [ $c, $i, $reply ] }
     }
-    cmp_ok scalar(@held), '>=', $limit / 4, 'many can hold one';
+    cmp_ok scalar(@held), '>=', $limit / 5, 'many can hold one';    # each takes two, and the daemon some of its own
     ok @refused > 0, 'not all';
     is_deeply [ grep { $_->[2] !~ $refused } @refused ], [], 'the others are told there is no room';
     my $other = client();
