@@ -21,7 +21,7 @@ sub named_files {
 sub commands {
     my ($text) = @_;
     my %seen;
-    $seen{$1} = 1 while $text =~ m{^\ {4}((?:packaging|tests)/[\w./-]*\w)(?=[\s]|$)}mg;
+    $seen{$1} = 1 while $text =~ m{^\ {4}(?:sudo )?((?:packaging|tests)/[\w./-]*\w)(?=[\s]|$)}mg;
     return sort keys %seen;
 }
 
