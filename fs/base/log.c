@@ -81,7 +81,7 @@ static int send_to_journal(LogLevel level, const char *line, const LogField *fie
         {"LOCKFS_MOUNT", __atomic_load_n(&log_process.mount, __ATOMIC_ACQUIRE)},
     };
     n = n < LOG_FIELDS_MAX ? n : LOG_FIELDS_MAX;
-    if (n)
+    if (fields && n)
         memcpy(all + 4, fields, n * sizeof *fields);
     return log_socket_journal(all, n + 4);
 }

@@ -32,7 +32,7 @@ static void skip_space(Scan *scan)
 static char peek(Scan *scan)
 {
     skip_space(scan);
-    return scan->at < scan->end ? *scan->at : '\0';
+    return (char)(scan->at < scan->end ? *scan->at : '\0');
 }
 
 static bool take(Scan *scan, char c)
@@ -75,12 +75,17 @@ static bool scan_string(Scan *scan, char *out, size_t size)
     return take(scan, '"');
 }
 
+static bool is_of_number(char c)
+{
+    return g_ascii_isdigit(c) || c == '+' || c == '-' || c == '.' || c == 'e' || c == 'E';
+}
+
 /* Of a fraction the whole part counts; one with an exponent or a sign is not understood, but
  * passed. */
 static bool scan_number(Scan *scan, Value *value)
 {
     const char *begin = scan->at;
-    while (scan->at < scan->end && (g_ascii_isdigit(*scan->at) || memchr("+-.eE", *scan->at, 5)))
+    while (scan->at < scan->end && is_of_number(*scan->at))
         scan->at++;
     size_t len = (size_t)(scan->at - begin), digits = 0;
     while (digits < len && digits < 18 && g_ascii_isdigit(begin[digits])) {

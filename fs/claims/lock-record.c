@@ -86,7 +86,7 @@ static bool parse_host(Span s, LockRecord *record)
     if (s.len == 0 || s.len >= sizeof record->host)
         return false;
     for (size_t i = 0; i < s.len; i++)
-        if (!g_ascii_isalnum(s.at[i]) && !memchr("._-", s.at[i], 3))
+        if (!g_ascii_isalnum(s.at[i]) && s.at[i] != '.' && s.at[i] != '_' && s.at[i] != '-')
             return false;
     memcpy(record->host, s.at, s.len);
     record->host[s.len] = '\0';

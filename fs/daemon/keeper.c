@@ -217,7 +217,7 @@ static char state_of(pid_t pid, const char *task)
         return 'X';
     text[n] = '\0';
     const char *end = strrchr(text, ')');
-    return end && end[1] == ' ' ? end[2] : 'X';
+    return (char)(end && end[1] == ' ' ? end[2] : 'X');
 }
 
 bool keeper_can_run(pid_t pid, pid_t inside)

@@ -91,9 +91,7 @@ static void add_bare(Engine *engine, uint32_t slot)
 static void add_kept(Engine *engine, uint32_t slot)
 {
     GQueue *kept = &engine->heals->kept;
-    const HealRecord *last =
-        kept->tail ? record_look(engine, GPOINTER_TO_UINT(kept->tail->data)) : NULL;
-    if (last && last->expires_ns > record_look(engine, slot)->expires_ns)
+    if (kept->tail && by_expiry(kept->tail->data, GUINT_TO_POINTER(slot), engine) > 0)
         g_queue_insert_sorted(kept, GUINT_TO_POINTER(slot), by_expiry, engine);
     else
         g_queue_push_tail(kept, GUINT_TO_POINTER(slot));

@@ -112,6 +112,8 @@ static int transfer_claim(Engine *engine, const Caller *caller, Claim *claim, pi
     if (claim->state != CLAIM_HELD)
         return -EBUSY;
     int r = pid > 0 ? translate_pid(engine, caller, pid) : -ESRCH;
+    if (r == 0)
+        r = -ESRCH;
     if (r > 0)
         r = owner_of_pid(engine, r, &found);
     if (r < 0)

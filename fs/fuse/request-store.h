@@ -32,6 +32,7 @@ typedef struct {
     char bytes[REQUEST_COPY_SIZE];
 } RequestCopy;
 
+// The buffer begins a page. NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding)
 typedef struct {
     uint32_t init_size; /* of the request that began the connection */
     uint32_t init_answered;

@@ -85,7 +85,7 @@ void act_note_seen(Store *store, const Node *dir, const char *name, const struct
         return;
     seen->stamp = store->journal->keeper.stamp;
     seen->dir = node_index(store, dir);
-    strcpy(seen->name, name);
+    g_strlcpy(seen->name, name, sizeof seen->name);
     seen->st = *st;
 }
 

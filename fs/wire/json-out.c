@@ -22,7 +22,7 @@ static void escape(GString *out, const char *text)
 
 static void start(GString *out, const char *key)
 {
-    char last = out->len ? out->str[out->len - 1] : '{';
+    char last = (char)(out->len ? out->str[out->len - 1] : '{');
     if (last != '{' && last != '[' && last != '\n')
         g_string_append_c(out, ',');
     if (key) {

@@ -73,10 +73,10 @@ static void put_entry(FILE *value, const struct posix_acl_xattr_entry *entry)
 {
     unsigned tag = le16toh(entry->e_tag);
     bool named = tag == ACL_USER || tag == ACL_GROUP;
-    char letter = tag == ACL_USER || tag == ACL_USER_OBJ     ? 'u'
-                  : tag == ACL_GROUP || tag == ACL_GROUP_OBJ ? 'g'
-                  : tag == ACL_MASK                          ? 'm'
-                                                             : 'o';
+    char letter = (char)(tag == ACL_USER || tag == ACL_USER_OBJ     ? 'u'
+                         : tag == ACL_GROUP || tag == ACL_GROUP_OBJ ? 'g'
+                         : tag == ACL_MASK                          ? 'm'
+                                                                    : 'o');
     char id[16] = "";
     if (named)
         snprintf(id, sizeof(id), "%u", le32toh(entry->e_id));

@@ -112,9 +112,9 @@ static int lock_by(int argc, char **argv, int command)
     (void)argc;
     struct flock lock = {
         .l_whence = SEEK_SET,
-        .l_type = strcmp(argv[2], "rd") == 0   ? F_RDLCK
-                  : strcmp(argv[2], "wr") == 0 ? F_WRLCK
-                                               : F_UNLCK,
+        .l_type = (short)(strcmp(argv[2], "rd") == 0   ? F_RDLCK
+                          : strcmp(argv[2], "wr") == 0 ? F_WRLCK
+                                                       : F_UNLCK),
         .l_start = command_number(argv[3]),
         .l_len = command_number(argv[4]),
     };
@@ -274,7 +274,7 @@ static int do_tryexec(int argc, char **argv, FILE *value)
     if (pid == 0) {
         execve(argv[1], argv + 1, NULL);
         error = errno;
-        _exit(write(out[1], &error, sizeof(error)) < 0);
+        _exit(write(out[1], &error, sizeof(error)) < 0 ? 1 : 0);
     }
     close(out[1]);
     ssize_t n = read(out[0], &error, sizeof(error));
