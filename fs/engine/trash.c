@@ -94,7 +94,7 @@ int trash_take(Engine *engine, Node *dir, const char *name, Node *node, uint64_t
         r = rename_to(engine, dir, name, to, kept_name);
     }
     if (r < 0) {
-        g_strlcpy(kept_name, beside, sizeof kept_name);
+        g_strlcpy(kept_name, beside, sizeof place->name);
         to = dir;
         r = rename_to(engine, dir, name, to, kept_name);
     }

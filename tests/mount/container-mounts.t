@@ -6,11 +6,10 @@ use File::Copy qw(copy);
 use Lockfs::Test;
 use Lockfs::Container;
 use Lockfs::Mount;
-use Lockfs::Sys qw(build_dir run_quiet);
+use Lockfs::Sys qw(build_dir run_quiet worker_of);
 
 need_crun;
 
-sub worker_of { return (children_of($_[0]))[0] // 0 }
 
 # Asks through the container until the condition holds: each answer comes from a worker.
 sub served_until {

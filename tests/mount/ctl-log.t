@@ -91,8 +91,7 @@ subtest 'a flood' => sub {
 };
 
 subtest 'another worker' => sub {
-    my $child = (grep { slurp("/proc/$_/comm") =~ /lockfs/ } split ' ', slurp("/proc/${\ $m->pid}/task/${\ $m->pid}/children"))[0];
-    kill 'KILL', $child;
+    kill 'KILL', Lockfs::Sys::worker_of($m->pid);
     my $takeover = message('takeover');
     like $takeover->{LOCKFS_REASON}, qr/signal 9/, 'why is told';
     like $takeover->{MESSAGE}, qr/took over/, 'and by whom';

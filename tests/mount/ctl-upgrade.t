@@ -4,7 +4,7 @@ use warnings;
 use File::Copy qw(copy);
 use POSIX ();
 use Lockfs::Ctl;
-use Lockfs::Sys qw(build_dir slurp);
+use Lockfs::Sys qw(build_dir slurp worker_of);
 use Lockfs::Test;
 
 need_root;
@@ -75,12 +75,12 @@ for my $what (sort keys %bad) {
         my ($program, $m) = mount_own(env => \%env);
         my ($p, $c) = ($m->path, client());
         expect ok => $c, 'mkdir', "$p/x.lock";
-        my $worker = slurp('/proc/' . $m->pid . '/task/' . $m->pid . '/children');
+        my $worker = worker_of($m->pid);
         my $fifo = temp_path("fifo-$serial");
         POSIX::mkfifo($fifo, 0600) or die;
         install($program, defined $text ? $text =~ s/%fifo/$fifo/r : undef);
         ctl_status 1, [ 'upgrade', $p ], qr/^lockfs-ctl: \Q$p\E: the installed program does not take over, nothing has changed: .*$reason/;
-        is slurp('/proc/' . $m->pid . '/task/' . $m->pid . '/children'), $worker, 'the worker goes on';
+        is worker_of($m->pid), $worker, 'the worker goes on';
         like $m->log, $reason, 'the log says so, too';
         expect EEXIST => client(), 'mkdir', "$p/x.lock";
         expect ok => $c, 'rmdir', "$p/x.lock";

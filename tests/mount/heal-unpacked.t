@@ -6,6 +6,7 @@ use POSIX ();
 use Time::HiRes ();
 use Lockfs::Test;
 use Lockfs::Holder;
+use Lockfs::Sys qw(worker_of);
 
 need_root;
 need_fuse;
@@ -243,7 +244,7 @@ subtest 'the worker is killed between the two' => sub {
     dated_file($dated, "$p/data.lock");
     expect ok => $held, 'mkdir', "$p/held.lock";
     my $keeper = $m->pid;
-    my ($worker) = split ' ', slurp("/proc/$keeper/task/$keeper/children");
+    my $worker = worker_of($keeper);
     kill 'KILL', $worker;
     $_->stop for $dated, $held;
     is $other->stat("$p/data.lock")->{mtime}, $old, 'what was dated stays';

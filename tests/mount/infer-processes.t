@@ -5,7 +5,7 @@ use warnings;
 use Lockfs::Test;
 use Lockfs::Ctl;
 use Lockfs::LeftOver;
-use Lockfs::Sys qw(slurp);
+use Lockfs::Sys qw(slurp worker_of);
 use Sys::Hostname qw(hostname);
 
 need_root;
@@ -189,7 +189,7 @@ subtest 'what speaks against it' => sub {
 subtest 'the number of a thread' => sub {
     my $daemon = mount_lockfs(options => 'unowned=keep');    # all its threads stay
     $other->stat($daemon->path);
-    my ($worker) = split ' ', slurp('/proc/' . $daemon->pid . '/task/' . $daemon->pid . '/children');
+    my $worker = worker_of($daemon->pid);
     my ($tid) = grep { $_ != $worker } map { m{/(\d+)$} } glob "/proc/$worker/task/*";
     my $dir = dir_with({ 'x.lock' => $tid });
     my $is = judged($dir);
@@ -227,7 +227,7 @@ subtest 'after a takeover' => sub {
     my $m = mount_lockfs(source => $dir, in_place => 1);
     expect ok => $other, 'put', $m->path . '/data.lock', $dead;
     ok ref $other->stat($m->path . '/empty.lock'), 'judged';
-    my ($worker) = split ' ', slurp('/proc/' . $m->pid . '/task/' . $m->pid . '/children');
+    my $worker = worker_of($m->pid);
     CORE::kill('KILL', $worker);
     grow_old($m->path);
     expect "ok $dead" => $other, 'get', $m->path . '/data.lock';

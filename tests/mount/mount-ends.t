@@ -2,7 +2,7 @@
 use v5.30;
 use warnings;
 use Lockfs::Test;
-use Lockfs::Sys qw(run_quiet slurp);
+use Lockfs::Sys qw(run_quiet slurp worker_of);
 
 need_root;
 need_fuse;
@@ -150,7 +150,7 @@ subtest 'fusermount3 -u by the user' => sub {
 sub kill_both {
     my ($m) = @_;
     my $keeper = $m->pid;
-    my ($worker) = split ' ', slurp("/proc/$keeper/task/$keeper/children");
+    my $worker = worker_of($keeper);
     $m->kill('STOP');
     CORE::kill('KILL', $worker);
     $m->kill('KILL');

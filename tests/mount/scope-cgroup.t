@@ -3,7 +3,7 @@ use v5.30;
 use warnings;
 use Lockfs::Test;
 use Lockfs::Container;
-use Lockfs::Sys qw(run_quiet);
+use Lockfs::Sys qw(run_quiet worker_of);
 
 need_root;
 need_fuse;
@@ -122,7 +122,7 @@ subtest 'moved, and then the worker is killed, or the mount is made anew' => sub
     $stays->fork_client(detach => 1);    # outlives it
     move($one, $to);
     for my $turn (1, 2) {
-        kill 'KILL', (children_of($m->pid))[0];
+        kill 'KILL', worker_of($m->pid);
         held($_) for 'moved.lock', 'stays.lock';
         $stays->kill9 if $turn == 1;
     }
@@ -131,7 +131,7 @@ subtest 'moved, and then the worker is killed, or the mount is made anew' => sub
     $m = mount_lockfs(source => $m->source, options => "allow_other,config=$config");
     ($p, $other) = ($m->path, client());
     held($_) for 'moved.lock', 'stays.lock';
-    kill 'KILL', (children_of($m->pid))[0];
+    kill 'KILL', worker_of($m->pid);
     gone_unseen('moved.lock', sub { $one->kill9 });
     held('stays.lock');
     gone_unseen('stays.lock', sub { write_to("$home/cgroup.kill", 1) });

@@ -6,7 +6,7 @@ use IO::Select;
 use POSIX ();
 use Lockfs::Test;
 use Lockfs::CrashPoint;
-use Lockfs::Sys qw(build_dir pidfd_open run_quiet slurp wait_mount wait_readable);
+use Lockfs::Sys qw(build_dir pidfd_open run_quiet slurp wait_mount wait_readable worker_of);
 
 need_root;
 need_fuse;
@@ -65,7 +65,6 @@ sub stop {
     $s->{m}->wait;
 }
 
-sub worker_of { my ($pid) = @_; return (split ' ', slurp("/proc/$pid/task/$pid/children"))[0] }
 
 # Neither can come up for the other.
 sub kill_both {

@@ -4,18 +4,17 @@ use v5.30;
 use warnings;
 use Lockfs::Test;
 use Lockfs::Ctl;
-use Lockfs::Sys qw(slurp);
+use Lockfs::Sys qw(slurp worker_of);
 use Errno qw(ESTALE);
 
 need_root;
 need_fuse;
 
-sub worker_of { my ($m) = @_; my $pid = $m->pid; return (split ' ', slurp("/proc/$pid/task/$pid/children"))[0] }
 
 # The worker is dead when this returns, and another one has answered.
 sub kill_worker {
     my ($m, $signal) = @_;
-    my $worker = worker_of($m);
+    my $worker = worker_of($m->pid);
     CORE::kill($signal // 'KILL', $worker);
     wait_dead($worker, 20);
     -e $m->path;
@@ -46,7 +45,7 @@ sub listening {
     return $stream;
 }
 
-sub read_some { my ($fh, $n) = @_; my $read = sysread $fh, my $text, $n; return defined $read ? $text : $! == ESTALE ? 'ESTALE' : "$!" }
+sub read_some { my ($fh, $n) = @_; my $read = sysread($fh, my $text, $n); return defined $read ? $text : $! == ESTALE ? 'ESTALE' : "$!" }
 
 sub metric { my ($p, $line) = @_; my ($n) = slurp("$p/.lockfs/metrics") =~ /^\Q$line\E (\d+)$/m; return $n }
 
@@ -128,7 +127,7 @@ subtest 'what is known' => sub {
         'the log tells of each';
     kill_worker($m, 'ABRT');
     like $m->log, qr/the last died of signal 6/, 'and of what the last one died';
-    CORE::kill('STOP', worker_of($m));
+    CORE::kill('STOP', worker_of($m->pid));
     expect EEXIST => $waiter, 'mkdir', "$p/h.lock";
     is ctl_json([ 'stats', '--json', $p ])->{takeovers}{hung}, 1, 'one that hangs is counted as such';
     is $m->umount, 'exit 0', 'the keeper ends well';

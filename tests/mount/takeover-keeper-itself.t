@@ -2,12 +2,11 @@
 use v5.30;
 use warnings;
 use Lockfs::Test;
-use Lockfs::Sys qw(slurp);
+use Lockfs::Sys qw(slurp worker_of);
 
 need_root;
 need_fuse;
 
-sub worker_of { my ($pid) = @_; return (split ' ', slurp("/proc/$pid/task/$pid/children"))[0] }
 
 sub line { my ($file) = @_; return slurp($file) =~ s/\n\z//r }
 

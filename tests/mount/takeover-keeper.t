@@ -2,14 +2,13 @@
 use v5.30;
 use warnings;
 use Lockfs::Test;
-use Lockfs::Sys qw(build_dir slurp run_quiet);
+use Lockfs::Sys qw(build_dir slurp run_quiet worker_of);
 use Fcntl qw(:flock);
 use File::Copy qw(copy);
 
 need_root;
 need_fuse;
 
-sub worker_of { my ($pid) = @_; return (split ' ', slurp("/proc/$pid/task/$pid/children"))[0] }
 
 # What a client holds before, and finds again after.
 sub hold {

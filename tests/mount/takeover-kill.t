@@ -18,13 +18,13 @@ my $seconds = $ENV{LOCKFS_TAKEOVER_SECONDS} // ($ENV{LOCKFS_QUICK} ? 4 : $ENV{CI
 # children for a moment. A worker has threads.
 sub is_serving { my ($pid) = @_; return slurp("/proc/$pid/status") =~ /^State:\s*[^ZX\s].*^Threads:\s*([2-9]|\d\d)/ms }
 
-sub worker_of { my ($keeper) = @_; return (grep { is_serving($_) } split ' ', slurp("/proc/$keeper/task/$keeper/children"))[-1] }
+sub serving_child { my ($keeper) = @_; return (grep { is_serving($_) } split ' ', slurp("/proc/$keeper/task/$keeper/children"))[-1] }
 
 # The two that serve, once both have come up and the worker is another than $before; they change when one of them is killed.
 sub pair {
     my ($keeper, $before) = @_;
     my $worker;
-    until (($worker = worker_of($keeper)) && $worker != $before) { select undef, undef, undef, 0.001 }
+    until (($worker = serving_child($keeper)) && $worker != $before) { select undef, undef, undef, 0.001 }
     return ($keeper, $worker);
 }
 

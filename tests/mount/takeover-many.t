@@ -2,7 +2,7 @@
 use v5.30;
 use warnings;
 use Lockfs::Test;
-use Lockfs::Sys qw(slurp);
+use Lockfs::Sys qw(slurp worker_of);
 
 need_root;
 need_fuse;
@@ -19,7 +19,7 @@ my $m = mount_lockfs(source => 'tmpfs');
 my ($p, $owner, $other) = ($m->path, client(), client());
 my $keeper = $m->pid;
 
-sub worker { return (split ' ', slurp("/proc/$keeper/task/$keeper/children"))[-1] }
+sub worker { return worker_of($keeper) }
 
 sub anonymous_kb { my ($pid) = @_; return slurp("/proc/$pid/status") =~ /^RssAnon:\s*(\d+)/m ? $1 : 0 }
 

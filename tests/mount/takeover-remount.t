@@ -2,7 +2,7 @@
 use v5.30;
 use warnings;
 use Lockfs::Test;
-use Lockfs::Sys qw(slurp);
+use Lockfs::Sys qw(slurp worker_of);
 
 need_root;
 need_fuse;
@@ -22,7 +22,7 @@ sub leave {
     $left{token} = token($m, 'f.lock');
     if ($how eq 'killed') {
         my $keeper = $m->pid;
-        my ($worker) = split ' ', slurp("/proc/$keeper/task/$keeper/children");
+        my $worker = worker_of($keeper);
         $m->kill('STOP');
         CORE::kill('KILL', $worker);
         $m->kill('KILL');

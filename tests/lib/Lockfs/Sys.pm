@@ -16,9 +16,18 @@ use Time::HiRes    qw(clock_gettime CLOCK_MONOTONIC);
 
 our @EXPORT_OK = qw(root_dir build_dir helper encode decode mounts mount_at wait_mount wait_readable
     parse_mounts pidfd_open wait_dead now user_ids become fs_type temp_dir remove_temp_dir unmount_below slurp run_quiet
-    exit_text);
+    exit_text worker_of);
 
 use constant SYS_PIDFD_OPEN => 434;    # the same number on every architecture
+
+# The process that serves the mount of a keeper. One that was killed before may linger, with a thread that waits for an answer
+# of the next, or unwaited for; a keeper that begins has other children for a moment. A worker has threads.
+sub worker_of {
+    my ($keeper) = @_;
+    my @there = grep { (eval { slurp("/proc/$_/status") } // '') =~ /^State:\s*[^ZX\s]/m } split ' ', slurp("/proc/$keeper/task/$keeper/children");
+    my @serving = grep { (eval { slurp("/proc/$_/status") } // '') =~ /^Threads:\s*(?:[2-9]|\d\d)/m } @there;
+    return $serving[-1] // $there[-1];
+}
 
 sub root_dir {
     return $ENV{LOCKFS_ROOT} // Cwd::abs_path(File::Basename::dirname(__FILE__) . '/../../..');
