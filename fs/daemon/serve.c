@@ -530,9 +530,8 @@ int serve_resumed(int argc, char **argv, int state, bool check)
     for (guint i = 0; i < lockfs.inherited->len; i++)
         if (g_array_index(lockfs.inherited, int, i) > STDERR_FILENO)
             fcntl(g_array_index(lockfs.inherited, int, i), F_SETFD, FD_CLOEXEC);
-    if (!open_proc(&lockfs) || !resume_read(state, lockfs.proc, header))
-        return status;
-    status = go_on(argc, argv, &lockfs, header, check);
+    if (open_proc(&lockfs) && resume_read(state, lockfs.proc, header))
+        status = go_on(argc, argv, &lockfs, header, check);
     proc_close(lockfs.proc);
     g_array_free(lockfs.inherited, TRUE);
     return status;
