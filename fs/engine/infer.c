@@ -193,7 +193,8 @@ static void decide(Case *c, const Bearers *bearers)
     world.now_ns = clock_real_ns();
     world.shared = c->engine->infer->shared;
     world.host = host_of(bearers, evidence);
-    evidence->entry.settled = inference_is_fresh(&evidence->entry, world.now_ns) &&
+    evidence->entry.settled = world.complete &&
+                              inference_is_fresh(&evidence->entry, world.now_ns) &&
                               evidence_is_settled(c->engine, c->dir, c->name, c->st, evidence);
     unsigned n, owner = 0;
     g_autofree Bearer *all = bearers_find(bearers, record ? record->pid : 0, &n);

@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/fd.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glib.h>
@@ -101,13 +100,14 @@ static bool has_number(const ProcStatus *status, int depth, pid_t number)
     return false;
 }
 
-static void add_process(Census *census, const Proc *proc, pid_t pid)
+static int add_process(void *ctx, const Proc *proc, pid_t pid)
 {
+    Census *census = ctx;
     ProcStatus status;
     int r = proc_status(proc, pid, &status);
     if (r < 0) {
         census->complete = census->complete && r == -ESRCH; /* it has ended */
-        return;
+        return 0;
     }
     CensusEntry entry = {.number = pid, .pid = pid, .host = host_of(census, proc, pid)};
     g_array_append_val(census->entries, entry);
@@ -116,26 +116,7 @@ static void add_process(Census *census, const Proc *proc, pid_t pid)
         if (!has_number(&status, i, entry.number))
             g_array_append_val(census->entries, entry);
     }
-}
-
-static int read_all(Census *census, const Proc *proc)
-{
-    int fd = openat(proc_dirfd(proc), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    if (!dir) {
-        int r = -errno;
-        fd_close(fd);
-        return r;
-    }
-    const struct dirent *entry;
-    while (errno = 0, (entry = readdir(dir))) {
-        guint64 pid;
-        if (g_ascii_string_to_unsigned(entry->d_name, 10, 1, G_MAXINT32, &pid, NULL))
-            add_process(census, proc, (pid_t)pid);
-    }
-    int r = -errno;
-    closedir(dir);
-    return r;
+    return 0;
 }
 
 /* With hidepid, others' processes are not shown, process 1 among them. */
@@ -155,7 +136,7 @@ int census_take(const Proc *proc, Census **out)
     census->hosts = g_ptr_array_new_with_free_func(g_free);
     census->by_id = g_hash_table_new(g_direct_hash, g_direct_equal);
     add_own_host(census, proc);
-    int r = read_all(census, proc);
+    int r = proc_each(proc, add_process, census);
     if (r < 0) {
         census_free(census);
         return r;

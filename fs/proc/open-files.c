@@ -3,8 +3,8 @@
 #include "base/fd.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
-#include <glib.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -41,20 +41,12 @@ static bool is_for_writing(const Search *search, pid_t pid, const char *name)
     return !at || sscanf(at, "flags: %o", &flags) != 1 || (flags & O_ACCMODE) != O_RDONLY;
 }
 
-static DIR *open_dir(const Proc *proc, const char *path)
+static int search_process(void *ctx, const Proc *proc, pid_t pid)
 {
-    int fd = openat(proc_dirfd(proc), path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    if (fd >= 0 && !dir)
-        fd_close(fd);
-    return dir;
-}
-
-static int search_process(const Search *search, pid_t pid)
-{
+    const Search *search = ctx;
     char path[32];
     snprintf(path, sizeof path, "%d/fd", pid);
-    DIR *dir = open_dir(search->proc, path);
+    DIR *dir = proc_opendir(proc, path);
     if (!dir)
         return errno == ENOENT || errno == ESRCH ? 0 : -errno; /* it has ended */
     const struct dirent *entry;
@@ -68,19 +60,6 @@ static int search_process(const Search *search, pid_t pid)
 
 int open_files_for_writing(const Proc *proc, const OpenFileId *ids, unsigned n)
 {
-    const Search search = {proc, ids, n};
-    DIR *dir = open_dir(proc, ".");
-    if (!dir)
-        return -errno;
-    const struct dirent *entry;
-    int r = 0;
-    while (r == 0 && (errno = 0, entry = readdir(dir))) {
-        guint64 pid;
-        if (g_ascii_string_to_unsigned(entry->d_name, 10, 1, G_MAXINT32, &pid, NULL))
-            r = search_process(&search, (pid_t)pid);
-    }
-    if (r == 0)
-        r = -errno;
-    closedir(dir);
-    return r;
+    Search search = {proc, ids, n};
+    return proc_each(proc, search_process, &search);
 }

@@ -9,7 +9,8 @@ typedef struct {
 } OpenFileId;
 
 /* Has any process one of these open for writing? Looks at every descriptor of the machine. 1, 0, or
- * negative errno: not all could be seen. */
+ * negative errno: not all could be seen. What /proc does not list at all (census_is_complete()) is
+ * not among them. */
 int open_files_for_writing(const Proc *proc, const OpenFileId *ids, unsigned n);
 
 #endif

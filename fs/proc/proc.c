@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glib.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,6 +170,33 @@ void proc_close(Proc *proc)
 int proc_dirfd(const Proc *proc)
 {
     return proc->dir;
+}
+
+DIR *proc_opendir(const Proc *proc, const char *path)
+{
+    int fd = openat(proc->dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (!dir)
+        fd_close(fd);
+    return dir;
+}
+
+int proc_each(const Proc *proc, ProcEachFunc each, void *ctx)
+{
+    DIR *dir = proc_opendir(proc, ".");
+    if (!dir)
+        return -errno;
+    const struct dirent *entry;
+    int r = 0;
+    while (r == 0 && (errno = 0, entry = readdir(dir))) {
+        guint64 pid;
+        if (g_ascii_string_to_unsigned(entry->d_name, 10, 1, G_MAXINT32, &pid, NULL))
+            r = each(ctx, proc, (pid_t)pid);
+    }
+    if (r == 0)
+        r = -errno;
+    closedir(dir);
+    return r;
 }
 
 int proc_cgroup_dirfd(const Proc *proc)

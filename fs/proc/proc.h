@@ -8,6 +8,7 @@
 
 #include "proc/proc-text.h"
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,6 +34,14 @@ void proc_close(Proc *proc);
 
 /* The descriptor of /proc, for the functions of this layer. */
 int proc_dirfd(const Proc *proc);
+
+/* A directory below that; NULL with errno set. */
+DIR *proc_opendir(const Proc *proc, const char *path);
+
+/* Calls `each` for every process that is listed, until it returns something else than 0: that, or
+ * a negative errno. */
+typedef int (*ProcEachFunc)(void *ctx, const Proc *proc, pid_t pid);
+int proc_each(const Proc *proc, ProcEachFunc each, void *ctx);
 
 /* The root of the cgroup2 hierarchy; -1 where none is mounted. */
 int proc_cgroup_dirfd(const Proc *proc);

@@ -248,7 +248,13 @@ subtest 'where /proc hides processes' => sub {
     }, in_place => 1);
     my $user = client(user => unprivileged);
     ok ref $user->stat($m->path . '/x.lock'), 'what cannot be seen may be there';
+    is $m->umount, 'exit 0', 'the daemon ends well';
+    write_file("$dir/w.lock", 'half of a rec');
+    my $fd = $other->get('open', 'rw', "$dir/w.lock");
+    $m = mount_lockfs(user => unprivileged, source => $dir, in_place => 1, options => 'unowned=heal');
+    ok ref $user->stat($m->path . '/w.lock'), 'and may be writing, whatever the policy';
     $user->stop;
+    $other->do('close', $fd);
     is $m->umount, 'exit 0', 'the daemon ends well';
 };
 done_testing;
